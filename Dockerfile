@@ -27,8 +27,8 @@ WORKDIR /source
 COPY . .
 # No cache: an Annoy in it may have been compiled for another processor.
 RUN case "$VARIANT" in \
-      cpu) extras=annoy,serve ;; \
-      gpu) extras=annoy,serve,gpu ;; \
+      cpu) extras=annoy,postgres,serve ;; \
+      gpu) extras=annoy,postgres,serve,gpu ;; \
       *) echo "VARIANT is cpu or gpu, not $VARIANT" >&2; exit 1 ;; \
     esac \
     && python -m pip install --no-cache-dir --constraint constraints.txt ".[$extras]" \
@@ -39,7 +39,7 @@ RUN groupadd --gid 10001 stylesearch \
     && useradd --uid 10001 --gid stylesearch --no-create-home --home-dir /workspace \
        --shell /usr/sbin/nologin stylesearch \
     && install --directory --owner=stylesearch --group=stylesearch \
-       /workspace /var/cache/stylesearch /usr/local/share/stylesearch
+       /workspace /uploads /var/cache/stylesearch /usr/local/share/stylesearch
 COPY --from=build /opt/stylesearch /opt/stylesearch
 # 0.0.0.0 is the container's own network: which address of the machine leads there, `docker run -p` says.
 ENV PATH=/opt/stylesearch/bin:$PATH \

@@ -59,8 +59,8 @@ demo-query:
 serve: $(VENV)/.installed  ## serve the shop that `make demo` drew: a page to search with, and the API
 	$(BIN)/stylesearch --home demo/.stylesearch serve
 
-# Two processes, each with whole files of tests, in their order: long files of few tests would come last. More
-# processes would want memory, up to 5 GB each, rather than cores.
+# Two processes, each with whole files of tests, those with slow tests first (tests/conftest.py): xdist itself would
+# put files of few tests last. More processes would want memory, up to 5 GB each, rather than cores.
 PYTEST_OPTIONS = -n 2 --dist loadfile --no-loadscope-reorder --durations 15
 
 test: $(VENV)/.installed-dev  ## run the quick tests; at the end it names the files of the slow ones, which it leaves out
@@ -69,7 +69,7 @@ test: $(VENV)/.installed-dev  ## run the quick tests; at the end it names the fi
 test-all: $(VENV)/.installed-dev  ## run all tests but the nightly ones, also those with a browser, TensorFlow or processes of their own
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m "not nightly"
 
-test-nightly: $(VENV)/.installed-dev  ## run what takes minutes: each hostile picture at 20 MB, each damage against each command
+test-nightly: $(VENV)/.installed-dev  ## run what takes minutes: many trials of one kind (see CONTRIBUTING.md)
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) -m nightly
 
 check: lint types docs test-all  ## what continuous integration runs: lint, types, docs, all tests
@@ -108,7 +108,7 @@ fuzz: $(VENV)/.installed-dev  ## fuzz what reads files and requests, five minute
 package-check: $(VENV)/.installed-dev  ## build wheel and sdist, check them, use the wheel in an empty environment
 	$(BIN)/python .ci/package_check.py
 
-sdist-check: $(VENV)/.installed-dev  ## the same, then tests of the sdist
+sdist-check: $(VENV)/.installed-dev  ## the same, then some tests in the unpacked sdist
 	$(BIN)/python .ci/package_check.py --sdist-tests
 
 clean:  ## remove what builds, tests and the demo left behind (not the virtual environment)

@@ -6,7 +6,6 @@ Each is a command in a process of its own, with the start of Python in its time.
 from __future__ import annotations
 
 import os
-import resource
 import tempfile
 from pathlib import Path
 
@@ -43,19 +42,19 @@ def main() -> None:
             ("vacuum", home, ["--home", home, "db", "vacuum"]),
         ]
         for what, written, arguments in commands:
-            before = _processor_seconds()
-            seconds, peak, _ = run_measured(command_line("-q", *arguments))
-            busy = _processor_seconds() - before
-            rows.append([what, f"{seconds:.1f}", f"{busy:.1f}", f"{peak:.0f}", f"{_megabytes(written):,.0f}"])
+            took = run_measured(command_line("-q", *arguments))
+            figures = (took.seconds, took.processor_seconds)
+            rows.append(
+                [
+                    what,
+                    *(f"{seconds:.1f}" for seconds in figures),
+                    f"{took.megabytes:.0f}",
+                    f"{_megabytes(written):,.0f}",
+                ]
+            )
         print_table(
             ["command", "seconds", "processor seconds", "peak memory, MB", "MB on the disk after it"], rows
         )
-
-
-def _processor_seconds() -> float:
-    """Processor time of all processes that this one has started and waited for."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def _megabytes(path: Path) -> float:

@@ -10,15 +10,13 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.measuring import command_line, print_table
+from benchmarks.measuring import command_line, print_table, run_measured
 from stylesearch.catalog import Catalog, ImageEntry
 from stylesearch.types import Product
 
@@ -90,9 +88,6 @@ def _read(home: Path) -> float:
 
 
 def _measure(command: list[str]) -> tuple[str, str, str]:
-    """Seconds, processor seconds and peak memory of a command, which finds that the files are missing."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=sys.stderr)
-    _, _, used = os.wait4(process.pid, 0)
-    of_processor = used.ru_utime + used.ru_stime
-    return f"{time.perf_counter() - began:.1f}", f"{of_processor:.1f}", f"{used.ru_maxrss / 1024:.0f}"
+    """Seconds, processor seconds and peak memory of a command, which may find that the files are missing."""
+    took = run_measured(command, exit_codes=(0, 1))
+    return f"{took.seconds:.1f}", f"{took.processor_seconds:.1f}", f"{took.megabytes:.0f}"

@@ -49,7 +49,8 @@ def _shares(shop: Workspace, space: str) -> tuple[dict[str, float], dict[str, in
     gallery = shop.gallery(space=space, metric="cosine")
     store = LocalVectorStore(gallery.location, gallery.metric, gallery.transform)
     blocks = {
-        category: np.concatenate([v for _, v in store.blocks(category)]) for category in gallery.counts()
+        name: np.concatenate([vectors for _, vectors in store.vectors.blocks(name)])
+        for name in gallery.counts()
     }
     counts = {category: len(vectors) for category, vectors in blocks.items()}
     vectors = np.concatenate(list(blocks.values()))

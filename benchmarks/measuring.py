@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Final, NamedTuple
 
 __all__ = [
+    "Measured",
     "alternate",
     "command_line",
     "describe_machine",
@@ -70,17 +74,46 @@ def seconds_of_command(command: Sequence[str]) -> float:
     return time.perf_counter() - began
 
 
-def run_measured(command: Sequence[str]) -> tuple[float, float, str]:
-    """Wall seconds of a whole process, its largest resident set in MB, and what it printed."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    out = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if status:
-        raise RuntimeError(f"{command} failed with status {status}")
-    return time.perf_counter() - began, usage.ru_maxrss / 1024, out
+class Measured(NamedTuple):
+    """What a process took: wall and processor seconds, largest resident set in MB; and what it printed."""
+
+    seconds: float
+    processor_seconds: float
+    megabytes: float
+    out: str
+
+
+# The kernel counts into the largest resident set of a process what the one had that started it, up to its
+# exec. So a small process starts it, whatever this one has grown to.
+_LAUNCHER: Final = """
+import json, os, sys, time
+report = int(sys.argv[1])
+os.set_inheritable(report, False)
+began = time.perf_counter()
+_, status, used = os.wait4(os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ), 0)
+took = time.perf_counter() - began
+with open(report, "w") as file:
+    took = [took, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]
+    json.dump([os.waitstatus_to_exitcode(status), *took], file)
+"""
+
+
+def run_measured(command: Sequence[str | Path], exit_codes: Container[int] = (0,)) -> Measured:
+    """Runs a whole process, which must end with one of these exit codes."""
+    with tempfile.TemporaryFile() as report:
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(report.fileno())]
+        process = subprocess.run(
+            [*launcher, *map(str, command)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            pass_fds=(report.fileno(),),
+        )
+        report.seek(0)
+        exit_code, seconds, processor_seconds, megabytes = json.load(report)
+    if exit_code not in exit_codes:
+        raise RuntimeError(f"{command} ended with exit code {exit_code}")
+    return Measured(seconds, processor_seconds, megabytes, process.stdout)
 
 
 def alternate(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import command_line, print_table
+from benchmarks.measuring import command_line, print_table, run_measured
 from benchmarks.shops import drawn_images
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "1000,10000").split(",")]
@@ -25,18 +24,9 @@ def main() -> None:
             command = command_line(
                 "--home", folder / f"home-{size}", "-q", "ingest", folder / f"catalog-{size}", "-e", EXTRACTOR
             )
-            peaks.append(_peak_megabytes(command))
+            peaks.append(run_measured(command).megabytes)
         print_table(
             ["pictures", "peak memory, MB"],
             [[f"{size:,}", f"{peak:.0f}"] for size, peak in zip(SIZES, peaks, strict=True)],
         )
         print(f"\nratio {peaks[-1] / peaks[0]:.2f}")
-
-
-def _peak_megabytes(command: list[str]) -> float:
-    """The largest resident set of a process, as the kernel counted it."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{command} failed with status {status}")
-    return usage.ru_maxrss / 1024

@@ -39,8 +39,8 @@ def main() -> None:
         print_table(["rows", "run", "seconds", "peak memory, MB"], rows)
         table = folder / "planned.csv"
         _write(table, N_PLANNED, {})
-        seconds, peak, out = run_measured([sys.executable, "-c", READ, str(table)])
-        print(f"\n{int(out):,} rows read: {seconds:.0f} s, peak memory {peak:.0f} MB")
+        took = run_measured([sys.executable, "-c", READ, table])
+        print(f"\n{int(took.out):,} rows read: {took.seconds:.0f} s, peak memory {took.megabytes:.0f} MB")
 
 
 def _sync(folder: Path, size: int) -> Iterator[list[str]]:
@@ -59,18 +59,18 @@ def _sync(folder: Path, size: int) -> Iterator[list[str]]:
         ("1 % of the prices changed", dict.fromkeys(range(0, size, 100), "5.00 EUR")),
     ):
         _write(table, size, changed)
-        seconds, peak, out = run_measured(command)
-        n_changed = re.search(r"(\d+) changed", out)
+        took = run_measured(command)
+        n_changed = re.search(r"(\d+) changed", took.out)
         assert n_changed is not None
         assert int(n_changed[1]) == len(changed)
-        yield [f"{size:,}", run, f"{seconds:.1f}", f"{peak:.0f}"]
+        yield [f"{size:,}", run, f"{took.seconds:.1f}", f"{took.megabytes:.0f}"]
     stock = folder / f"stock-{size}.csv"
     rows = "".join(f"p{number:07},3\n" for number in range(size))
     stock.write_text(f"id,stock\n{rows}", encoding="utf-8")
     command = command_line("--home", home, "-q", "ingest", stock, "-e", "color-histogram")
-    seconds, peak, out = run_measured(command)
-    assert f"{size} changed" in out
-    yield [f"{size:,}", "a table of the stock of all", f"{seconds:.1f}", f"{peak:.0f}"]
+    took = run_measured(command)
+    assert f"{size} changed" in took.out
+    yield [f"{size:,}", "a table of the stock of all", f"{took.seconds:.1f}", f"{took.megabytes:.0f}"]
 
 
 def _write(table: Path, size: int, prices: dict[int, str]) -> None:

@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import importlib
 import importlib.util
-import os
 import random
 import re
 import resource
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from campaigns.fuzz_targets import TARGETS, Target
+from campaigns.peak_memory import peak_megabytes
 from campaigns.summary import print_summary
 from campaigns.trials import RESULTS, Outcome, append_outcome, read_outcomes
 
@@ -158,7 +158,7 @@ def _fuzz_with_atheris(target: Target, folder: Path, seed: int, minutes: float) 
     arguments = [
         sys.argv[0],
         f"-max_total_time={max(1, round(60 * minutes))}",
-        f"-rss_limit_mb={MAX_MEGABYTES}",
+        "-rss_limit_mb=0",  # libFuzzer asks getrusage: see peak_megabytes
         f"-timeout={MAX_SECONDS}",
         f"-max_len={target.max_bytes}",
         f"-seed={seed}",
@@ -167,7 +167,12 @@ def _fuzz_with_atheris(target: Target, folder: Path, seed: int, minutes: float) 
         "-detect_leaks=0",
         str(folder / "corpus"),
     ]
-    atheris.Setup(arguments, target.run)
+
+    def run(data: bytes) -> None:
+        target.run(data)
+        _check_memory()
+
+    atheris.Setup(arguments, run)
     atheris.Fuzz()
 
 
@@ -190,14 +195,18 @@ def fuzz_with_mutations(target: Target, folder: Path, seed: int, minutes: float)
     while time.monotonic() < end:
         data = mutate(rng.choice(seeds), rng, seeds)[: target.max_bytes]
         current.write_bytes(data)  # so that it is there where the process dies of it
+        n_inputs += 1
         try:
             target.run(data)
+            _check_memory()
         except BaseException:
-            print(f"#{n_inputs + 1}", flush=True)
+            print(f"#{n_inputs}", flush=True)
             raise
-        n_inputs += 1
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MAX_MEGABYTES * 1024:
-            print(f"#{n_inputs}\nMemoryError: more than {MAX_MEGABYTES} MB", flush=True)
-            os._exit(1)
     current.unlink()
     print(f"#{n_inputs}", flush=True)
+
+
+def _check_memory() -> None:
+    """Raises MemoryError if this process has ever had more than ``MAX_MEGABYTES`` in memory."""
+    if (peak := peak_megabytes()) > MAX_MEGABYTES:
+        raise MemoryError(f"more than {MAX_MEGABYTES} MB: {peak}")

@@ -14,6 +14,7 @@ from typing import Final
 from campaigns.commands import Commands, running_commands
 from campaigns.fuzz_targets import TARGETS
 from campaigns.mutation import mutate
+from campaigns.peak_memory import peak_megabytes
 from campaigns.shop import CONFIG
 from campaigns.trials import Trial, TrialFailed
 from tests.hostile_pictures import HOSTILE, make
@@ -64,7 +65,7 @@ def decode_file(path: str) -> None:
     except StyleSearchError as error:
         said = str(error).replace(path, "it")
     used = resource.getrusage(resource.RUSAGE_SELF)
-    print(f"{said}; {used.ru_utime + used.ru_stime:.1f} s, {used.ru_maxrss // 1024} MB")
+    print(f"{said}; {used.ru_utime + used.ru_stime:.1f} s, {peak_megabytes()} MB")
 
 
 Maker = Callable[[random.Random], tuple[str, bytes]]

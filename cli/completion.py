@@ -72,7 +72,8 @@ def _catalog(ctx: click.Context) -> Iterator[Catalog | None]:
             flags[name] = flags.get(name) or context.params.get(name)
         context = context.parent
     try:
-        catalog = Catalog.open(load_settings({k: v for k, v in flags.items() if v}).database, readonly=True)
+        settings = load_settings({name: value for name, value in flags.items() if value})
+        catalog = Catalog.open(settings.backend(), readonly=True)
     except (StyleSearchError, OSError):
         yield None
         return

@@ -8,7 +8,7 @@ import click
 
 from .db_backup import backup, restore, vacuum
 from .db_check import check
-from .db_transfer import export, import_
+from .db_transfer import copy, export, import_
 from .options import Shared, pass_shared, shared_options
 from .output import echo_json
 
@@ -22,7 +22,7 @@ def db() -> None:
     """
 
 
-for command in (backup, restore, vacuum, export, import_, check):
+for command in (backup, restore, vacuum, export, import_, copy, check):
     db.add_command(command)
 
 
@@ -33,7 +33,7 @@ def upgrade(shared: Shared) -> None:
     """Create the catalog, or upgrade an older one to the schema of this version."""
     from stylesearch.catalog.migrate import upgrade as upgrade_schema
 
-    done = upgrade_schema(shared.load().database)
+    done = upgrade_schema(shared.load().backend())
     if shared.as_json:
         echo_json(dataclasses.asdict(done))
     else:
@@ -48,7 +48,7 @@ def current(shared: Shared) -> None:
     from stylesearch.catalog.migrate import current_revision
     from stylesearch.catalog.schema_version import HEAD
 
-    revision = current_revision(shared.load().database)
+    revision = current_revision(shared.load().backend())
     if shared.as_json:
         echo_json({"current": revision, "needed": HEAD})
     else:

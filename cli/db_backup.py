@@ -86,10 +86,10 @@ def vacuum(shared: Shared) -> None:
 
 def _describe_present(settings: Settings) -> str:
     """What a restore would replace; empty where there is nothing."""
-    from stylesearch.catalog.backup import read_contents, sqlite_path
+    from stylesearch.catalog.backup import read_contents
     from stylesearch.errors import CatalogError
 
-    path = sqlite_path(settings.database)
+    path = settings.backend().file_for("`db restore`")
     if not path.exists():
         return ""
     try:

@@ -1,4 +1,4 @@
-"""``stylesearch db export`` and ``import``."""
+"""``stylesearch db export``, ``import`` and ``copy``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .options import Shared, pass_shared, shared_options
 from .output import Progress, echo_json
 from .process import confirm
 
-__all__ = ["export", "import_"]
+__all__ = ["copy", "export", "import_"]
 
 
 @click.command()
@@ -51,7 +51,7 @@ def import_(shared: Shared, place: Path, overwrite: bool, yes: bool) -> None:
             n_products, _ = shop.catalog.totals()
             if n_products:
                 confirm(
-                    f"replace the {count(n_products, 'product')} of {shop.catalog.location}?",
+                    f"replace the {count(n_products, 'product')} of {shop.catalog.backend}?",
                     "nothing was changed",
                 )
         with Progress(quiet=shared.verbosity < 0, unit="rows") as progress:
@@ -61,6 +61,36 @@ def import_(shared: Shared, place: Path, overwrite: bool, yes: bool) -> None:
     else:
         click.echo(f"imported {_describe(counts)}")
         click.echo(f"`stylesearch{shared.flags()} index build` makes searches quick")
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--overwrite", is_flag=True, help="Remove what the other catalog has first.")
+@click.option(
+    "--new-id", is_flag=True, help="For who will write to both: the copy shares no indexes with FROM."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@shared_options
+@pass_shared
+def copy(shared: Shared, source: str, target: str, overwrite: bool, new_id: bool, yes: bool) -> None:
+    """Copy a catalog to another database: each is the path of a SQLite file, or postgresql://USER@HOST/NAME.
+
+    Everything is copied as of one moment, or nothing; others may write meanwhile. TO is made if there is
+    none, and has to be empty. Keys and ids stay what they are: with `--db TO` searches answer as before,
+    through the same indexes. A password is better set in PGPASSWORD or ~/.pgpass than written here.
+    """
+    if overwrite and not yes:
+        confirm("replace all products of the second catalog?", "nothing was changed")
+    with shared.open() as shop, Progress(quiet=shared.verbosity < 0, unit="rows") as progress:
+        counts = shop.database.copy(
+            target, source=source, overwrite=overwrite, new_id=new_id, progress=progress
+        )
+    if shared.as_json:
+        echo_json({"rows": counts})
+    else:
+        click.echo(f"copied {_describe(counts)}")
+        click.echo("`stylesearch --db` with the second place, or `db` in config.toml, uses the copy")
 
 
 def _describe(counts: dict[str, int]) -> str:

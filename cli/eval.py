@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import Shared, extractor_options, pass_shared, shared_options
+from .options import Shared, cluster_option, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_table
 from .process import resumable
 
@@ -134,6 +134,7 @@ def _ks(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> t
     "(at least about 50 bytes for each gallery image and core). Not counted: the program with one network "
     "(0.2 GB; 1 GB with TensorFlow), 0.1 GB for the bootstrap, 0.5 KB for each query and run.",
 )
+@cluster_option
 @extractor_options(with_extractor=False)
 @shared_options
 @pass_shared

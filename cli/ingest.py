@@ -12,7 +12,7 @@ import click
 
 from .completion import complete_source
 from .ingest_report import echo_report
-from .options import Shared, extractor_options, pass_shared, shared_options
+from .options import Shared, cluster_option, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_json
 from .process import EXIT_SOME_FAILED, explain_interruption, give_way, resumable
 from .watch import follow, interrupts_to
@@ -214,6 +214,7 @@ class CategoriesChoice(click.Choice[str]):
     type=click.FloatRange(min=0.1),
     help="Processor time that decoding an image may take.  [default: 10]",
 )
+@cluster_option
 @extractor_options(with_extractor=False)
 @shared_options
 @pass_shared

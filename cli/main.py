@@ -101,7 +101,7 @@ COMMANDS = {
     ),
     "sources": (".sources:sources", "List, rename or remove the sources of products."),
     "cache": (".cache:cache", "Show or remove pictures that were fetched from URLs."),
-    "models": (".models:models", "List, show or remove trained models."),
+    "models": (".models:models", "List, show, share or remove trained models."),
     "index": (".index:index", "Build, inspect or verify the indexes."),
     "db": (".db:db", "Back up, restore, export, check or upgrade the catalog."),
     "extractors": (".extractors:extractors", "List the extractors, which turn images into features."),

@@ -1,4 +1,4 @@
-"""``stylesearch models``: lists, shows and removes trained models."""
+"""``stylesearch models``: lists, shows, shares and removes trained models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PARTS = {
 @shared_options
 @click.pass_context
 def models(ctx: click.Context) -> None:
-    """List, show or remove trained models.
+    """List, show, share or remove trained models.
 
     The model NAME is the space `siamese:NAME`, for `query --space` and `eval --methods`.
     """
@@ -96,6 +96,23 @@ def show(shared: Shared, name: str) -> None:
         if card.scores.get(part):
             click.echo(f"\nshare of photos whose product is among the first k, in %, on {said}:")
             echo_changes(card.scores[part], card.weights)
+
+
+@models.command()
+@click.argument("name")
+@shared_options
+@pass_shared
+def share(shared: Shared, name: str) -> None:
+    """Put the model NAME of this machine into the catalog, for all machines on it.
+
+    Where the setting `artifacts` is `catalog`, training does so by itself; this is for models of before.
+    """
+    with shared.open() as shop:
+        shop.models.share(name)
+    if shared.as_json:
+        echo_json({"shared": name})
+        return
+    click.echo(f"shared {name}: the catalog has it")
 
 
 @models.command()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stylesearch.settings import Settings
     from stylesearch.workspace.workspace import Workspace
 
-__all__ = ["Shared", "extractor_options", "pass_shared", "shared_options"]
+__all__ = ["Shared", "cluster_option", "extractor_options", "pass_shared", "shared_options"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -126,6 +126,15 @@ def extractor_options(with_extractor: bool = True) -> Callable[[Command], Comman
         return command
 
     return add
+
+
+def cluster_option(command: Command) -> Command:
+    """Adds ``--cluster``."""
+    return click.option(
+        "--cluster",
+        metavar="dask://HOST:8786|ray://HOST:10001|local:N",
+        help="Compute features on a cluster, or in N processes of this machine.",
+    )(command)
 
 
 def _set_log_level(verbosity: int) -> None:

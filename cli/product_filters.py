@@ -10,7 +10,12 @@ import click
 
 from .completion import complete_category, complete_source
 
-__all__ = ["filter_options"]
+__all__ = ["WHERE_HELP", "filter_options"]
+
+WHERE_HELP = (
+    "Only products that meet a condition: color=red, price<50, price=10..50, 'color in (red, blue)', "
+    "'not color=red', 'color exists'; may be repeated, then all have to be met."
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,6 +53,7 @@ def filter_options(command: Command) -> Command:
         metavar="NAME=VALUE",
         help="With this attribute; may be repeated.",
     )
+    @click.option("--where", "conditions", multiple=True, metavar="CONDITION", help=WHERE_HELP)
     @click.option("--min-price", type=float, metavar="NUMBER", help="At this price or a higher one.")
     @click.option("--max-price", type=float, metavar="NUMBER", help="At this price or a lower one.")
     @click.option(
@@ -67,6 +73,7 @@ def filter_options(command: Command) -> Command:
         *args: Any,
         category: str | None,
         attributes: tuple[tuple[str, str], ...],
+        conditions: tuple[str, ...],
         min_price: float | None,
         max_price: float | None,
         in_stock: bool | None,
@@ -77,7 +84,14 @@ def filter_options(command: Command) -> Command:
         from stylesearch.types import ProductFilter
 
         where = ProductFilter(
-            category, dict(attributes), min_price, max_price, in_stock, source, without_picture
+            category,
+            dict(attributes),
+            min_price,
+            max_price,
+            in_stock,
+            source,
+            without_picture,
+            conditions,
         )
         return command(*args, where=where, **kwargs)
 

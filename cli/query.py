@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stylesearch.conditions import Condition
 from stylesearch.errors import ConfigError, ImageError
-from stylesearch.types import REGION_NAMES, Box, Explanation, Hit, SearchRequest
+from stylesearch.types import REGION_NAMES, Box, Explanation, Hit, ProductFilter, SearchRequest
 
-from .completion import complete_category, complete_photo, complete_product
+from .completion import complete_category, complete_photo, complete_product, complete_source
 from .options import Shared, extractor_options, pass_shared, shared_options
 from .output import echo_json, echo_table, list_seconds
 from .photos import echo_failure, read_photo, seen_object
 from .process import EXIT_SOME_FAILED, quick_start
+from .product_filters import WHERE_HELP
 
 if TYPE_CHECKING:
     from stylesearch.search.searcher import QueryResult
@@ -72,6 +74,26 @@ def _check_ending(ctx: click.Context, param: click.Parameter, sheet: Path | None
 @click.option("-k", default=20, show_default=True, type=click.IntRange(min=1), help="Number of products.")
 @click.option(
     "-c", "--category", shell_complete=complete_category, help="Search in this category, and those below it."
+)
+@click.option("--where", "conditions", multiple=True, metavar="CONDITION", help=WHERE_HELP)
+@click.option(
+    "--in-stock/--sold-out",
+    "in_stock",
+    default=None,
+    help="Only products that can, or cannot, be bought now.",
+)
+@click.option(
+    "--source",
+    metavar="NAME",
+    shell_complete=complete_source,
+    help="Only products that this source lists: see `stylesearch sources list`.",
+)
+@click.option(
+    "--facets",
+    default="",
+    metavar="NAME,...",
+    help="Also count the products by these: category, price, in_stock, source, or attributes such as "
+    "color,size.",
 )
 @click.option(
     "--box",
@@ -138,6 +160,10 @@ def query(
     photos: tuple[str, ...],
     k: int,
     category: str | None,
+    conditions: tuple[str, ...],
+    in_stock: bool | None,
+    source: str | None,
+    facets: str,
     box: Box | None,
     region: str,
     product: str | None,
@@ -161,7 +187,20 @@ def query(
         raise click.UsageError("--regions and --region both say where to look; leave one of them out")
     # Passed by name and not as settings, so that a trained model refuses another extractor or metric.
     extractor, space, metric = (choices.pop(name) or "" for name in ("extractor", "space", "metric"))
-    request = SearchRequest(k=k, category=category, box=box, region=region, explain=explain)
+    where: list[str | Condition] = list(conditions)
+    if in_stock is not None:
+        where.append(Condition("in_stock", (str(in_stock),)))
+    if source is not None:
+        where.append(Condition("source", (source,)))
+    request = SearchRequest(
+        k=k,
+        category=category,
+        box=box,
+        region=region,
+        explain=explain,
+        where=where,
+        facets=tuple(name for name in facets.split(",") if name.strip()),
+    )
     began = time.perf_counter()
     with contextlib.ExitStack() as held:
         first_search = held.enter_context(contextlib.ExitStack())
@@ -171,6 +210,7 @@ def query(
             shop.product(expect)  # raises if it is not in the catalog
         if product:
             result = shop.similar(product, request, extractor=extractor, space=space, metric=metric)
+            _check_filter(shop, request, result)
             _show(shared, shop, result, f"product {product}", sheet, expect, time.perf_counter() - began)
             return 0
         n_failed = 0
@@ -190,11 +230,24 @@ def query(
                 if shared.as_json:
                     echo_json({"photo": photo, "seen": [], "hits": [], "error": str(error)})
                 continue
+            _check_filter(shop, request, result)
             if number and not shared.as_json:
                 click.echo()
             total = time.perf_counter() - began
             _show(shared, shop, result, photo, _sheet_name(sheet, number, len(photos)), expect, total)
     return EXIT_SOME_FAILED if n_failed else 0
+
+
+def _check_filter(shop: Workspace, request: SearchRequest, result: QueryResult) -> None:
+    """Refuses a filter that nothing meets since it names what the catalog does not have.
+
+    Raises:
+        UnknownName: with the nearest name.
+    """
+    if request.where and not result.hits:
+        from stylesearch.workspace.products import check_filter
+
+        check_filter(shop.catalog, ProductFilter(where=request.where))
 
 
 def _show(
@@ -214,6 +267,11 @@ def _show(
             "seen": [seen_object(one) for one in result.seen],
             "hits": [_hit_object(hit) for hit in result.hits],
         }
+        if result.facets:
+            found["facets"] = {
+                name: [{"label": one.label, "count": one.count, "where": one.where} for one in values]
+                for name, values in result.facets.items()
+            }
         if expect:
             found["expected"] = {"product": expect, "rank": rank}
         if shared.verbosity > 0:
@@ -242,6 +300,9 @@ def _show(
             shrink="image",
             empty="",
         )
+        for facet, values in result.facets.items():
+            shown = ", ".join(f"{one.label} ({one.count:,})" for one in values)
+            click.echo(f"{facet}: {shown or 'no product has one'}")
         explained = [(hit, hit.explanation) for hit in result.hits if hit.explanation is not None]
         if explained:
             click.echo(

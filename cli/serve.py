@@ -154,7 +154,7 @@ def _count_products(settings: Settings) -> int:
         try:
             n_products = shop.catalog.status().products
         except CatalogError:
-            if settings.db or Path(settings.database).exists():
+            if settings.has_catalog:
                 raise
             n_products = 0
         try:
@@ -163,7 +163,7 @@ def _count_products(settings: Settings) -> int:
             if n_products:
                 raise
         except CatalogError:
-            if settings.db or Path(settings.database).exists():
+            if settings.has_catalog:
                 raise
     finally:
         shop.close()

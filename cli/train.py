@@ -12,7 +12,7 @@ import click
 
 from stylesearch.wording import count, one_or_many
 
-from .options import Shared, extractor_options, pass_shared, shared_options
+from .options import Shared, cluster_option, extractor_options, pass_shared, shared_options
 from .output import Progress, echo_changes, echo_json
 from .process import resumable
 
@@ -122,6 +122,13 @@ class Shares(click.ParamType[tuple[float, float, float]]):
     help="Approximate memory for vectors and distances; larger arrays are kept in files of the workspace. "
     "Not counted: the program, and about 1 KB for each image.",
 )
+@click.option(
+    "--submit",
+    metavar="http://HOST:8265|ray://HOST:10001",
+    help="Train as a job of a Ray cluster, and follow its log. The catalog has to be on a server, or the "
+    "workspace in a folder that all machines share.",
+)
+@cluster_option
 @extractor_options()
 @shared_options
 @pass_shared
@@ -132,6 +139,8 @@ def train(
     engine: str | None,
     precision: str | None,
     weights: str | None,
+    cluster: str | None,
+    submit: str | None,
     **choices: Any,
 ) -> None:
     """Learn a distance from pairs of images that show the same product.
@@ -146,6 +155,12 @@ def train(
     stylesearch train views --pairs views --default
     stylesearch query photo.jpg -s siamese:default
     """
+    if submit:
+        from .train_submit import submit as submit_training
+
+        flags = {"extractor": extractor, "engine": engine, "precision": precision, "weights": weights}
+        submit_training(shared, submit, name, **flags, cluster=cluster)
+        return
     quiet = shared.verbosity < 0
     asked = {key: value for key, value in choices.items() if value is not None}
     seen: list[int] = []
@@ -160,7 +175,9 @@ def train(
         return "the same command without --resume"
 
     with (
-        shared.open(extractor=extractor, engine=engine, precision=precision, weights=weights) as shop,
+        shared.open(
+            extractor=extractor, engine=engine, precision=precision, weights=weights, cluster=cluster
+        ) as shop,
         Progress(quiet=quiet) as progress,
         EpochLines(quiet=quiet) as lines,
         resumable(how),

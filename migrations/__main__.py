@@ -8,7 +8,7 @@ from pathlib import Path
 
 import alembic.command
 
-from stylesearch.catalog.connections import Location, make_engine
+from stylesearch.catalog.backends.sqlite import SqliteBackend
 from stylesearch.catalog.migrate import make_config, upgrade
 from stylesearch.catalog.schema_version import REVISIONS
 
@@ -16,9 +16,9 @@ from stylesearch.catalog.schema_version import REVISIONS
 def main(message: str) -> None:
     """Writes ``versions/NNNN_message.py`` with what the models have and the newest schema has not."""
     with tempfile.TemporaryDirectory() as folder:
-        location = Location(Path(folder) / "catalog.db")
-        upgrade(location)
-        engine = make_engine(location)
+        backend = SqliteBackend(Path(folder) / "catalog.db")
+        upgrade(backend)
+        engine = backend.engine()
         with engine.connect() as connection:
             alembic.command.revision(
                 make_config(connection), message, autogenerate=True, rev_id=f"{len(REVISIONS) + 1:04}"

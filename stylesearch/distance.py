@@ -21,7 +21,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
-from stylesearch.distance_kernels import FastDistances, exact_pairs, exact_to_any
+from stylesearch.distance_kernels import FastDistances, exact_pairs, exact_to_any, take_rows
 
 __all__ = [
     "METRICS",
@@ -134,7 +134,13 @@ def nearest(
 
 
 def nearest_to_any(
-    queries: AnyFloats, gallery: AnyFloats, metric: str, k: int, *, max_bytes: int = DEFAULT_MAX_BYTES
+    queries: AnyFloats,
+    gallery: AnyFloats,
+    metric: str,
+    k: int,
+    *,
+    rows: Ids | None = None,
+    max_bytes: int = DEFAULT_MAX_BYTES,
 ) -> tuple[Ids, Floats, Ids]:
     """Finds the k vectors of the gallery that are nearest to any of the queries, exactly.
 
@@ -145,24 +151,27 @@ def nearest_to_any(
         gallery: shape (n, d); may be memory-mapped.
         metric: one of ``METRICS``.
         k: number of vectors; at most n are returned, and none where there are no queries.
+        rows: the rows of the gallery that are searched, int64, rising; all if not given.
         max_bytes: working memory besides the arguments and the result, roughly.
 
     Returns:
         Row numbers of the gallery, int64; their smallest distances over the queries, float32; and which query
-        that was, int64 (the first of equals). All of shape (min(k, n),), sorted by distance, then by row.
+        that was, int64 (the first of equals). All of shape (min(k, n),), with n the number of rows that are
+        searched, sorted by distance, then by row.
 
     Raises:
         ValueError: k below 1, an unknown metric, vectors of different widths, or values that are not finite.
     """
     queries, gallery = _check_vectors(queries, gallery, metric)
-    if not len(queries):
+    n_rows = len(gallery) if rows is None else len(rows)
+    if not len(queries) or (rows is not None and not n_rows):
         return np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
-    k = _check_k(k, len(gallery))
+    k = _check_k(k, n_rows)
     fast = FastDistances(queries, metric)
     shortlist = _Shortlist(k)
-    for start, lower, upper in _bounds(fast, gallery, max_bytes):
+    for start, lower, upper in _bounds(fast, gallery, max_bytes, rows):
         shortlist.offer(start, lower.min(axis=0), upper.min(axis=0))
-    found = shortlist.rows()
+    found = shortlist.rows() if rows is None else rows[shortlist.rows()]
     smallest, row = exact_to_any(fast, gallery, found, max_bytes)
     order = np.lexsort((found, smallest))[:k]
     return found[order], smallest[order], row[order]
@@ -221,11 +230,18 @@ def _blocks(n_rows: int, n_queries: int, dim: int, max_bytes: int) -> Iterator[t
         yield start, min(start + step, n_rows)
 
 
-def _bounds(fast: FastDistances, gallery: AnyFloats, max_bytes: int) -> Iterator[tuple[int, Floats, Floats]]:
-    """Yields for each block its first row, and lower and upper bounds of its distances, each (q, b)."""
+def _bounds(
+    fast: FastDistances, gallery: AnyFloats, max_bytes: int, rows: Ids | None = None
+) -> Iterator[tuple[int, Floats, Floats]]:
+    """Yields for each block its first row, and lower and upper bounds of its distances, each (q, b).
+
+    Where only some ``rows`` are read, the first row is a place among these.
+    """
     n_queries, dim = fast.queries.shape
-    for start, stop in _blocks(len(gallery), n_queries, dim, max_bytes):
-        block = np.asarray(gallery[start:stop], dtype=np.float32)
+    n_rows = len(gallery) if rows is None else len(rows)
+    for start, stop in _blocks(n_rows, n_queries, dim, max_bytes):
+        some = gallery[start:stop] if rows is None else take_rows(gallery, rows[start:stop])
+        block = np.asarray(some, dtype=np.float32)
         middle = np.empty((n_queries, stop - start), np.float32)
         slack = fast.scale(fast.fill(block, middle))
         slack *= fast.tolerance

@@ -15,6 +15,7 @@ __all__ = [
     "exact_pairs",
     "exact_to_any",
     "matrix_product",
+    "take_rows",
 ]
 
 # Numbers of the gallery that are compared with all queries before the next are read: they fit into the cache.
@@ -26,6 +27,8 @@ _VALUES_PER_TILE = 60_000
 _PRODUCTS_PER_CALL = 2**18
 # Cost of an l1 difference, in multiplications.
 _COST_OF_L1 = 4
+# Multiplications that take as long as fetching a number of a row that is not next to the last one.
+_COST_OF_FETCHING = 16
 
 
 def matrix_product(rows: Floats, transposed: Floats) -> Floats:
@@ -44,6 +47,17 @@ def matrix_product(rows: Floats, transposed: Floats) -> Floats:
     np.matmul(rows[:whole].reshape(-1, height, dim), transposed, out=stacked)
     np.matmul(rows[whole:], transposed, out=result[whole:])
     return result
+
+
+def take_rows(gallery: AnyFloats, rows: Ids, out: AnyFloats | None = None) -> AnyFloats:
+    """Copies some rows of a table, on all cores: shape (len(rows), d), of the table's own type."""
+    block = np.empty((len(rows), gallery.shape[1]), gallery.dtype) if out is None else out
+
+    def fetch(start: int, stop: int) -> None:
+        np.take(gallery, rows[start:stop], axis=0, out=block[start:stop], mode="clip")
+
+    parallel_rows(fetch, len(rows), _COST_OF_FETCHING * gallery.shape[1])
+    return block
 
 
 class FastDistances:

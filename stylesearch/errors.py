@@ -20,8 +20,12 @@ StyleSearchError                      message, and a hint: what to do about it
 │   ├── WeightsNotFound  (FileNotFoundError)  which file is wanted, and where to put it
 │   └── WeightsMismatch  (ValueError)         a file that does not fit the graph
 ├── IndexingError                         an index that cannot be built or read
-│   └── IndexDamaged                          cut short, altered, or of another space
+│   ├── IndexDamaged                          cut short, altered, or of another space
+│   └── IndexesLocked    (TimeoutError)       another process is building
 ├── SpaceError           (ValueError)     a transform that cannot be fitted or applied
+├── ClusterError                          a cluster that cannot be reached, or has no worker that can be used
+│   ├── WorkerRefused                         a worker that would compute other vectors than this machine
+│   └── BatchLost                             pictures whose workers died, again and again
 └── TrainingError                         a training that cannot begin, or that failed
     └── TooFewPairs      (ValueError)         too few products to learn from
 ```
@@ -35,10 +39,12 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "BatchLost",
     "CatalogDamaged",
     "CatalogError",
     "CatalogLocked",
     "CatalogTooNew",
+    "ClusterError",
     "ConfigError",
     "DatasetError",
     "ExtractorError",
@@ -46,6 +52,7 @@ __all__ = [
     "ImageTooLarge",
     "ImageTooSmall",
     "IndexDamaged",
+    "IndexesLocked",
     "IndexingError",
     "MissingDependency",
     "NoSuchSpot",
@@ -58,6 +65,7 @@ __all__ = [
     "UnknownName",
     "WeightsMismatch",
     "WeightsNotFound",
+    "WorkerRefused",
 ]
 
 
@@ -172,8 +180,24 @@ class IndexDamaged(IndexingError):
     """An index that is cut short, altered, or of another space."""
 
 
+class IndexesLocked(IndexingError, TimeoutError):
+    """Another process is building the indexes."""
+
+
 class SpaceError(StyleSearchError, ValueError):
     """A transform that cannot be fitted or applied."""
+
+
+class ClusterError(StyleSearchError):
+    """A cluster that cannot be reached, or that has no worker that can be used."""
+
+
+class WorkerRefused(ClusterError):
+    """A worker of a cluster that would compute other vectors than this machine; the message names it."""
+
+
+class BatchLost(ClusterError):
+    """Work that was lost with its worker too often."""
 
 
 class TrainingError(StyleSearchError):

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from stylesearch.types import Box, Domain, Product
+from stylesearch.types import Box, Domain, Product, Variant
 
-__all__ = ["ATTRIBUTE", "FIELDS", "UNCATEGORIZED", "Listing", "Record", "Unpictured", "Withdrawn"]
+__all__ = [
+    "ATTRIBUTE",
+    "FIELDS",
+    "UNCATEGORIZED",
+    "Listing",
+    "Record",
+    "Unpictured",
+    "Withdrawn",
+    "fault_of_texts",
+]
 
 FIELDS: Final = ("title", "category", "url", "price", "in_stock", "variants")
 """Fields of a product that a source can say, beside its attributes."""
@@ -113,3 +122,41 @@ class Withdrawn:
     """
 
     product_id: str
+
+
+def fault_of_texts(listing: Listing) -> str | None:
+    """Says which text of a listing no database stores, and why; None if there is none.
+
+    Example:
+        >>> fault_of_texts(Listing("d1", {"title": "Red\\0dress"}))
+        "a NUL character in the title of 'd1'"
+    """
+    fields = {"id": listing.id, "place": listing.place, **listing.guesses, **listing.said}
+    for name, value in fields.items():
+        if _has(value, lambda text: "\0" in text) or "\0" in name:
+            return f"a NUL character in the {name.removeprefix(ATTRIBUTE)} of {listing.id!r}"
+        # Those of attributes are stored as JSON, which can write them.
+        if not name.startswith(ATTRIBUTE) and _has(value, _is_cut):
+            return f"half of a character (a lone surrogate) in the {name} of {listing.id!r}"
+    return None
+
+
+def _has(value: Any, is_wrong: Callable[[str], bool]) -> bool:
+    """Whether a text in a value of JSON, or in variants, is wrong."""
+    if isinstance(value, str):
+        return is_wrong(value)
+    if isinstance(value, Mapping):
+        return any(_has(one, is_wrong) for pair in value.items() for one in pair)
+    if isinstance(value, list | tuple):
+        return any(_has(one, is_wrong) for one in value)
+    if isinstance(value, Variant):
+        return any(_has(one, is_wrong) for one in (value.id, value.options, value.price, value.url))
+    return False
+
+
+def _is_cut(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False

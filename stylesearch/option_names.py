@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Final
 
-__all__ = ["OPTION_NAMES", "spellings"]
+__all__ = ["OPTION_NAMES", "plain_name", "spellings"]
 
 OPTION_NAMES: Final = {
     name: plain
@@ -17,6 +18,20 @@ OPTION_NAMES: Final = {
     for name in names.split()
 }
 """The name in English by the name in another language, both in small letters."""
+
+
+def plain_name(name: str) -> str:
+    """Writes the name of an attribute so that names that mean one thing are equal texts.
+
+    Without case, in English where ``OPTION_NAMES`` knows it, with a low line for each blank.
+
+    Example:
+        >>> plain_name(" Farbe "), plain_name("Main  Color")
+        ('color', 'main_color')
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    small = "_".join(folded.encode("utf-8", "replace").decode().replace("\0", " ").split())
+    return OPTION_NAMES.get(small, small)
 
 
 def spellings(name: str) -> list[str]:

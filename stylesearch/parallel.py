@@ -8,10 +8,10 @@ import itertools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-__all__ = ["limit_cores", "parallel_rows", "quick_switches", "usable_cores"]
+__all__ = ["limit_cores", "parallel_rows", "quick_switches", "run_bounded", "usable_cores"]
 
 # Multiplications below which a second thread costs more than it saves.
 _WORTH_A_THREAD = 8_000_000
@@ -62,6 +62,47 @@ def parallel_rows(work: Callable[[int, int], None], n_rows: int, cost_of_a_row: 
         wait(others)  # also after an error: no thread may write after the return
     for other in others:
         other.result()
+
+
+def run_bounded(work: Callable[[str], None], sizes: Mapping[str, int], at_once: int) -> Iterator[str]:
+    """Runs ``work(name)`` for every name, the largest first, in as many threads as there are cores.
+
+    In these threads ``parallel_rows`` stays on one core. A single name, or one core, needs no thread.
+
+    Args:
+        work: a function that spends its time outside of Python's lock for the most part.
+        sizes: size of each piece of work by its name.
+        at_once: the sum of the sizes that are worked on at the same time; a larger one runs alone.
+
+    Yields:
+        each name when it is done. An error of ``work``, or closing the generator, begins nothing more and
+        waits for what was begun.
+    """
+    waiting = sorted(sizes, key=lambda name: -sizes[name])
+    n_threads = min(usable_cores(), len(waiting))
+    if n_threads < 2:
+        for name in waiting:
+            work(name)
+            yield name
+        return
+    with ThreadPoolExecutor(n_threads, thread_name_prefix=f"{_HELPER}-work") as pool:
+        running: dict[Future[None], str] = {}
+        while waiting or running:
+            room = at_once - sum(sizes[name] for name in running.values())
+            while len(running) < n_threads:
+                chosen = next((name for name in waiting if sizes[name] <= room), None)
+                if chosen is None and waiting and not running:
+                    chosen = waiting[0]
+                if chosen is None:
+                    break
+                waiting.remove(chosen)
+                room -= sizes[chosen]
+                running[pool.submit(work, chosen)] = chosen
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                name = running.pop(future)
+                future.result()
+                yield name
 
 
 @functools.cache

@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import tomlkit
 
@@ -23,6 +23,9 @@ from stylesearch.errors import ConfigError
 from stylesearch.extractors.spec import absolute_spec
 from stylesearch.files import atomic_file, expand_user
 from stylesearch.images.limits import DecodingLimits
+
+if TYPE_CHECKING:
+    from stylesearch.catalog.backends import Backend
 
 __all__ = [
     "DEFAULT_HOME",
@@ -125,7 +128,17 @@ class Settings:
 
     Attributes:
         home: the workspace folder.
-        db: SQLAlchemy URL of the catalog; empty for ``catalog.db`` in ``home``.
+        db: URL of the catalog, ``postgresql://user:password@host/name`` or a path of SQLite's; empty for
+            ``catalog.db`` in ``home``.
+        db_pool_size: connections to a server that are kept open.
+        db_pool_overflow: connections to a server that may be opened beside them when all are in use.
+        db_pool_recycle: seconds after which a connection to a server is made anew; 0 for never.
+        db_connect_timeout: seconds to wait for a server, and for a connection that is in use to become free.
+        artifacts: where fits of spaces and trained models are: ``home`` for the workspace folder,
+            ``catalog`` for the catalog, whose machines then share them; empty for ``catalog`` where ``db`` is
+            PostgreSQL, else ``home``.
+        uploads: where images that are put over the API are: empty for ``uploads/`` in ``home``, a folder that
+            machines share, or a URL of an object store, ``s3://bucket/uploads``.
         extractor: extractor of features, ``name`` or ``name@input_size``, or the path of a ``.keras`` file;
             behind a network, ``+texture`` and ``+colors`` join these to it. In the settings file, a model's
             file in the workspace folder goes by its path from there on.
@@ -135,6 +148,8 @@ class Settings:
         space: ``mixed``, ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own
             extractor and metric.
         metric: ``l1``, ``l2`` or ``cosine``; for spaces that are not a trained model's.
+        candidates: ``local`` for indexes in files of the workspace, ``pgvector`` for a table in the catalog's
+            database, which has to be PostgreSQL.
         regions: plan of the regions of a query photo that are searched with.
         max_pixels: images with more pixels are refused before they are decoded.
         max_file_bytes: files of images with more bytes are refused before they are read.
@@ -146,16 +161,25 @@ class Settings:
         batch_size: images a forward pass while ingesting.
         workers: threads that decode while ingesting; 0 for one a core.
         lock_timeout: seconds to wait for another process that writes.
+        cluster: where features of many images are computed: ``dask://HOST:8786``, ``ray://HOST:10001`` or
+            ``local:N`` for N processes of this machine; empty for threads of this process.
     """
 
     home: Path = Path(DEFAULT_HOME)
     db: str = ""
+    db_pool_size: int = 5
+    db_pool_overflow: int = 10
+    db_pool_recycle: float = 1800.0
+    db_connect_timeout: float = 10.0
+    artifacts: str = ""
+    uploads: str = ""
     extractor: str = "efficientnet-lite0@320+texture+colors"
     weights: str = ""
     engine: str = "auto"
     precision: str = "auto"
     space: str = "mixed"
     metric: str = "cosine"
+    candidates: str = "local"
     regions: str = "person"
     max_pixels: int = 200_000_000
     max_file_bytes: int = 200_000_000
@@ -165,11 +189,32 @@ class Settings:
     batch_size: int = 32
     workers: int = 0
     lock_timeout: float = 30.0
+    cluster: str = ""
 
     @property
     def database(self) -> str:
-        """SQLAlchemy URL or file of the catalog."""
+        """URL, which may hold a password, or file of the catalog."""
         return self.db or str(self.home / "catalog.db")
+
+    def backend(self) -> Backend:
+        """The database that keeps the catalog; ``str`` of it is for messages, without a password.
+
+        Raises:
+            ConfigError: ``db`` is the URL of another database than SQLite or PostgreSQL.
+            CatalogError: it is an SQLite database in memory.
+            MissingDependency: the driver of PostgreSQL is not installed.
+        """
+        from stylesearch.catalog.backends import PoolSettings, backend_of
+
+        pool = PoolSettings(
+            self.db_pool_size, self.db_pool_overflow, self.db_pool_recycle, self.db_connect_timeout
+        )
+        return backend_of(self.database, pool)
+
+    @property
+    def shares_artifacts(self) -> bool:
+        """Whether fits and trained models are in the catalog, for all machines on it."""
+        return self.artifacts == "catalog" or (not self.artifacts and self.db.startswith("postgresql"))
 
     @property
     def pictures(self) -> Path:
@@ -178,8 +223,15 @@ class Settings:
 
     @property
     def has_catalog(self) -> bool:
-        """Whether there is a catalog; one that ``db`` names is expected to exist."""
-        return bool(self.db) or Path(self.database).exists()
+        """Whether there is a catalog.
+
+        Raises:
+            CatalogError: the server that would keep it cannot be reached.
+            ConfigError, MissingDependency: as for ``backend``.
+        """
+        if "://" in self.db:
+            return self.backend().exists()
+        return Path(self.database).exists()  # without SQLAlchemy, which takes long to import
 
     @property
     def decoding_limits(self) -> DecodingLimits:
@@ -210,7 +262,12 @@ _RULES: Final = SettingRules(
         "batch_size": 1,
         "workers": 0,
         "lock_timeout": 0,
+        "db_pool_size": 1,
+        "db_pool_overflow": 0,
+        "db_pool_recycle": 0,
+        "db_connect_timeout": 1,
     },
+    choices={"artifacts": ("", "home", "catalog"), "candidates": ("local", "pgvector")},
     tables=tuple(sorted(TABLES)),
 )
 

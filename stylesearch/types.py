@@ -5,17 +5,20 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict
 
+from stylesearch.conditions import ATTRIBUTES, Condition, Where, parse_where
 from stylesearch.errors import ConfigError
 
 __all__ = [
+    "MOST_FACETS",
     "REGION_NAMES",
     "Box",
     "Domain",
     "Explanation",
+    "FacetValue",
     "Failure",
     "Hit",
     "ImageRecord",
@@ -39,6 +42,9 @@ ReportCount = Callable[[int, int], None]
 
 REGION_NAMES: Final = ("auto", "whole", "torso", "legs", "body")
 """Where in a photo a search looks, by name; the number of a spot does as well."""
+
+MOST_FACETS: Final = 20
+"""Names of which a search counts the values."""
 
 _NUMBER: Final = re.compile("[1-9][0-9]?")
 
@@ -166,6 +172,7 @@ class ProductFilter:
         source: name of a source that lists it.
         without_picture: whether only products are meant that no search finds, since they have no usable image
             of the shop.
+        where: more conditions: see ``stylesearch.conditions``. The fields above are short for some of them.
 
     Raises:
         ConfigError: prices that no product can have, or a name of an attribute that no database looks up.
@@ -178,8 +185,10 @@ class ProductFilter:
     in_stock: bool | None = None
     source: str | None = None
     without_picture: bool = False
+    where: Where = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "where", parse_where(self.where))
         for name in ("min_price", "max_price"):
             price = getattr(self, name)
             if price is not None and not (math.isfinite(price) and price >= 0):
@@ -192,6 +201,19 @@ class ProductFilter:
         for name in self.attributes:
             if not name or '"' in name:
                 raise ConfigError(f"an attribute has a name, without quotes. Received: {name!r}")
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """All that is asked of a product, but for pictures."""
+        found = [Condition(ATTRIBUTES + name, (value,)) for name, value in self.attributes.items()]
+        for name in ("category", "source"):
+            if (value := getattr(self, name)) is not None:
+                found.append(Condition(name, (value,)))
+        if self.min_price is not None or self.max_price is not None:
+            found.append(Condition("price", low=self.min_price, high=self.max_price))
+        if self.in_stock is not None:
+            found.append(Condition("in_stock", (str(self.in_stock),)))
+        return (*found, *parse_where(self.where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +294,22 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value that products have, such as a color, and how many have it.
+
+    Attributes:
+        label: the value as it is shown.
+        count: number of products that meet the filter of the search if ``where`` takes the place of its
+            conditions on the same name.
+        where: the condition that a product has the value.
+    """
+
+    label: str
+    count: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """A part of a photo, and the kind of garment that it shows.
 
@@ -320,9 +358,13 @@ class SearchRequest:
         exclude: id of a product that is left out.
         exclude_image: product id and path of an image that is left out; the product's other images are not.
         explain: whether hits say what made them hits; it costs some milliseconds.
+        where: conditions that products have to meet, all of them: ``"color=red"``, several such texts, or
+            values by name, ``{"color": "red", "price": "<50"}``; see ``stylesearch.conditions``.
+        facets: names by whose values the products of the category that meet ``where`` are counted:
+            ``category``, ``price``, ``in_stock``, ``source``, or names of attributes.
 
     Raises:
-        ConfigError: k below 1, no such region, or a region beside a box.
+        ConfigError: k below 1, no such region, a region beside a box, or conditions that cannot be read.
     """
 
     k: int = 20
@@ -333,8 +375,12 @@ class SearchRequest:
     exclude: str | None = None
     exclude_image: tuple[str, str] | None = None
     explain: bool = False
+    where: Where = ()
+    facets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "where", parse_where(self.where))
+        object.__setattr__(self, "facets", _check_facets(self.facets))
         if self.k < 1:
             raise ConfigError(f"k has to be 1 or more. Received: {self.k}")
         object.__setattr__(self, "region", str(self.region))
@@ -350,6 +396,13 @@ class SearchRequest:
             )
 
 
+def _check_facets(names: Iterable[str]) -> tuple[str, ...]:
+    facets = (names,) if isinstance(names, str) else tuple(names)
+    if len(facets) > MOST_FACETS or not all(isinstance(one, str) and one.strip() for one in facets):
+        raise ConfigError(f"facets are at most {MOST_FACETS} names of attributes. Received: {facets!r}")
+    return tuple(dict.fromkeys(one.strip() for one in facets))
+
+
 class SearchKeywords(TypedDict, total=False):
     """The fields of a ``SearchRequest`` as keyword arguments."""
 
@@ -361,6 +414,8 @@ class SearchKeywords(TypedDict, total=False):
     exclude: str | None
     exclude_image: tuple[str, str] | None
     explain: bool
+    where: Where
+    facets: Iterable[str]
 
 
 @dataclass(frozen=True, slots=True)

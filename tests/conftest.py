@@ -1,11 +1,21 @@
-"""Shared by all tests: real photos where they are given, and one small drawn shop, ingested once."""
+"""Shared by all tests: their order, real photos where they are given, and one small drawn shop."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres_server import PostgresServer, ServerUnavailable
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first: each is given to one process as a whole, and the last should be short."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -60,3 +70,65 @@ def person_files() -> None:
             find_person_file(file)
     except WeightsNotFound as error:
         pytest.skip(f"{error}; to run this test: {error.hint}")
+
+
+def start_postgres(*, durable: bool) -> PostgresServer:
+    """Starts a server; where that is impossible, the test is skipped; with CI set it fails."""
+    try:
+        server = PostgresServer(durable=durable)
+        server.make()
+        return server
+    except ServerUnavailable as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no PostgreSQL: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """The PostgreSQL server of this process of pytest; a test must not stop it."""
+    server = start_postgres(durable=False)
+    with contextlib.closing(server):
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[str]:
+    """The URL of a new, empty database, whose owner is no superuser."""
+    name = postgres_server.create_database()
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: PostgresServer) -> str:
+    """Name of a database with an empty catalog: copying it is quicker than running the migrations.
+
+    Its feature ids count from 1 where a test stops the clock.
+    """
+    from stylesearch.catalog import Catalog
+
+    name = postgres_server.create_database(name="template_catalog")
+    Catalog.open(postgres_server.url(name)).close()
+    postgres_server.execute("ALTER SEQUENCE features_id_seq RESTART", database=name)
+    postgres_server.execute("UPDATE counters SET value = 0", database=name)
+    return name
+
+
+@pytest.fixture
+def postgres_catalog(postgres_server: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The URL of a new database with an empty catalog."""
+    name = postgres_server.create_database(template=postgres_template)
+    yield postgres_server.url(name)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Callable[[], PostgresServer]]:
+    """Starts servers that a test may stop, kill and start again: what they commit is on the disk."""
+    with contextlib.ExitStack() as started:
+
+        def start() -> PostgresServer:
+            return started.enter_context(contextlib.closing(start_postgres(durable=True)))
+
+        yield start

@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,13 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, func, select
 
-from stylesearch.catalog.connections import Location, explain_errors, make_engine, reading_mode, writer_lock
+from stylesearch.catalog.backends import Backend, backend_behind, backend_of
+from stylesearch.catalog.backends.sqlite import SqliteBackend
+from stylesearch.catalog.backends.sqlite_errors import explain_errors
+from stylesearch.catalog.backends.sqlite_lock import writer_lock
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, read_revision
 from stylesearch.catalog.tables import about, features, images, products
-from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked, ConfigError
+from stylesearch.errors import CatalogDamaged, CatalogError
 from stylesearch.files import sync_folder
 
 if TYPE_CHECKING:
@@ -40,10 +42,8 @@ __all__ = [
     "check_room",
     "count_contents",
     "give_new_id",
-    "hold_alone",
     "put_in_place",
     "read_contents",
-    "sqlite_path",
     "vacuum",
     "warn_of_damaged_rows",
     "write_copy",
@@ -51,14 +51,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-SECONDS_TO_CLOSE: Final = 2.0
-"""How long a restore waits for others that have the catalog open: a query ends, a service does not."""
-
 PAGES_AT_ONCE: Final = 1024
 """Pages that are copied between two reports of progress."""
-
-BROKEN: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-"""What SQLite says of a file that it cannot begin to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +80,6 @@ class Vacuumed:
 
     before: int
     after: int
-
-
-def sqlite_path(place: Location | str | os.PathLike[str]) -> Path:
-    """The file of a catalog that SQLite keeps.
-
-    Raises:
-        ConfigError: another database keeps it, which has tools of its own.
-    """
-    location = place if isinstance(place, Location) else Location(place)
-    if location.path is None:
-        raise ConfigError(
-            f"this is for catalogs in SQLite. Received: {location}",
-            hint="use the database's own tools, or `stylesearch db export` and `db import`",
-        )
-    return location.path
 
 
 def bytes_of_database(path: Path) -> int:
@@ -146,10 +125,8 @@ def count_contents(connection: Connection, place: str) -> Contents | None:
     )
     named = select(about.c.value).where(about.c.name == CATALOG_ID)
     catalog_id = connection.execute(named).scalar() or ""
-    highest = connection.execute(select(func.max(features.c.id))).scalar() or 0
-    if connection.dialect.name == "sqlite":
-        used = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'features'").scalar()
-        highest = max(highest, used or 0)
+    last = connection.execute(select(func.max(features.c.id))).scalar() or 0
+    highest = max(last, backend_behind(connection).highest_feature_id(connection))
     return Contents(schema, catalog_id, n_products, n_images, n_features, highest)
 
 
@@ -158,16 +135,16 @@ def read_contents(path: Path, *, mode: str = "") -> Contents | None:
 
     Args:
         path: the file.
-        mode: mode of ``make_engine``; by default that of a catalog that is only read.
+        mode: mode of ``SqliteBackend.engine``; by default that of one that is only read.
 
     Raises:
         CatalogTooNew, CatalogError: as for ``Catalog.open``.
     """
-    location = Location(path)
-    engine = make_engine(location, mode=mode or reading_mode(location))
+    backend = SqliteBackend(path)
+    engine = backend.engine(readonly=True, mode=mode)
     try:
         with engine.connect() as connection:
-            return count_contents(connection, str(location))
+            return count_contents(connection, backend.shown)
     finally:
         engine.dispose()
 
@@ -187,12 +164,12 @@ def write_copy(path: Path, copy: Path, progress: ReportProgress | None = None) -
         CatalogTooNew: a newer stylesearch wrote the catalog.
         CatalogError: it cannot be read, or there is no room for the copy.
     """
-    location = Location(path)
-    engine = make_engine(location, mode=reading_mode(location))
+    backend = SqliteBackend(path)
+    engine = backend.engine(readonly=True)
     try:
         with engine.connect() as connection:
             # The first statement begins the read transaction, which all pages are copied in.
-            contents = count_contents(connection, str(location))
+            contents = count_contents(connection, backend.shown)
             if contents is None:
                 raise CatalogError(
                     f"there is nothing in {path} to copy", hint="run `stylesearch ingest` first"
@@ -252,19 +229,15 @@ def check_original(copy: Path, name: Path) -> None:
 
 def _examine(path: Path, name: Path) -> tuple[Contents | None, str]:
     """Counts what a copy of a catalog holds, and says what is wrong with it, or nothing."""
-    location = Location(path)
-    engine = make_engine(location, mode="immutable")
+    backend = SqliteBackend(path)
+    engine = backend.engine(mode="immutable")
     try:
         with engine.connect() as connection:
             contents = count_contents(connection, str(name))
             if contents is None:
                 return None, "it is an empty database"
-            pages = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalars().all()
-            loose = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
-            found = [line for line in pages if line != "ok"]
-            found += [
-                f"row {row[1]} of {row[0]} points to a row of {row[2]} that is missing" for row in loose[:1]
-            ]
+            found = [fault for fault, _ in backend.damage(connection, 1).faults]
+            found += [str(one) for one in backend.loose_ends(connection)[:1]]
             if not found and contents.schema == HEAD:
                 from stylesearch.catalog.migrate import schema_drift
 
@@ -292,7 +265,7 @@ def warn_of_damaged_rows(path: Path, name: Path, advice: str) -> None:
     """
     from stylesearch.catalog.check.rows import check_rows
 
-    engine = make_engine(Location(path), mode="immutable")
+    engine = SqliteBackend(path).engine(mode="immutable")
     try:
         with engine.connect() as connection:
             for one in check_rows(connection, None):
@@ -321,32 +294,6 @@ def give_new_id(path: Path) -> str:
             "INSERT OR REPLACE INTO about (name, value) VALUES (?, ?)", (CATALOG_ID, catalog_id)
         )
     return catalog_id
-
-
-@contextlib.contextmanager
-def hold_alone(path: Path) -> Iterator[sqlite3.Connection | None]:
-    """Opens a database so that nobody else has it open, in any process, or can open it meanwhile.
-
-    Args:
-        path: the SQLite file.
-
-    Yields:
-        the connection; None where the file is no database, which nobody can have open.
-
-    Raises:
-        CatalogLocked: others have it open, for reading or writing.
-    """
-    with explain_errors(Location(path)):
-        connection: sqlite3.Connection | None = sqlite3.connect(path, isolation_level=None, timeout=0)
-    assert connection is not None
-    try:
-        if not _lock_out_others(connection, path):
-            connection.close()
-            connection = None
-        yield connection
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def put_in_place(held: sqlite3.Connection | None, copy: Path, path: Path) -> None:
@@ -378,27 +325,27 @@ def put_in_place(held: sqlite3.Connection | None, copy: Path, path: Path) -> Non
         held.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def vacuum(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) -> Vacuumed:
+def vacuum(place: Backend | str | os.PathLike[str], *, timeout: float = 10.0) -> Vacuumed:
     """Writes a catalog's database anew, without the room that removed rows have left.
 
     Readers continue meanwhile. A process that is killed leaves the database as it was.
 
     Args:
-        place: a path, a URL, or a location.
+        place: a path, a URL, or a backend.
         timeout: seconds to wait for another writer.
 
     Raises:
         CatalogLocked: another process is writing.
         CatalogError: there is none, or no room: a second and a third copy are written for a moment.
     """
-    path = sqlite_path(place)
+    path = backend_of(place).file_for("`db vacuum`")
     if not path.exists():
         raise CatalogError(f"there is no catalog at {path}", hint="give the path of one")
     with writer_lock(path, timeout):
         read_contents(path, mode="rw")
         before = bytes_of_database(path)
         with (
-            explain_errors(Location(path)),
+            explain_errors(path),
             contextlib.closing(sqlite3.connect(path, isolation_level=None, timeout=timeout)) as connection,
         ):
             pages, free, page_bytes = (
@@ -410,33 +357,6 @@ def vacuum(place: Location | str | os.PathLike[str], *, timeout: float = 10.0) -
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return Vacuumed(before, bytes_of_database(path))
-
-
-def _lock_out_others(connection: sqlite3.Connection, path: Path) -> bool:
-    """Takes every lock of a database; returns False where it is no database.
-
-    In WAL mode a connection has a shared lock from its first statement until it is closed, so this fails also
-    while others have the database open and do nothing.
-    """
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    give_up = time.monotonic() + SECONDS_TO_CLOSE
-    while True:
-        try:
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.execute("COMMIT")
-            return True
-        except sqlite3.DatabaseError as error:
-            code = error.sqlite_errorcode & 0xFF
-            if code in BROKEN:
-                return False
-            if code not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise CatalogError(f"SQLite failed on the catalog {path}: {error}") from error
-            if time.monotonic() > give_up:
-                raise CatalogLocked(
-                    f"another process has the catalog {path} open",
-                    hint="end `stylesearch serve` and whatever else uses it, and try again",
-                ) from error
-        time.sleep(0.05)
 
 
 def _match_pages(copy: Path, page_bytes: int) -> None:

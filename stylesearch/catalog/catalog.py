@@ -5,21 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 
 from stylesearch.catalog import queries
-from stylesearch.catalog.connections import (
-    WRITE,
-    ChangeCounter,
-    Location,
-    is_on_readonly_storage,
-    make_engine,
-    reading_mode,
-    writer_lock,
-)
+from stylesearch.catalog.artifact_table import ArtifactTable
+from stylesearch.catalog.backends import Backend, backend_of
 from stylesearch.catalog.filtering import EVERY_PRODUCT, page_of
 from stylesearch.catalog.product_reader import ProductReader
 from stylesearch.catalog.queries import (
@@ -42,6 +35,7 @@ from stylesearch.catalog.records import (
     KnownImage,
 )
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, complete_mark, read_revision
+from stylesearch.catalog.selection import FeatureSelection, FeatureSelections
 from stylesearch.catalog.shown_reader import ShownReader
 from stylesearch.catalog.source_reader import SourceReader
 from stylesearch.catalog.tables import (
@@ -57,7 +51,7 @@ from stylesearch.catalog.tables import (
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogDamaged, CatalogError, NotInCatalog
 from stylesearch.images.source import without_secrets
-from stylesearch.types import Domain, Failure, ImageRecord, Product, ProductFilter
+from stylesearch.types import Domain, FacetValue, Failure, ImageRecord, Product, ProductFilter
 
 __all__ = ["BLOCK", "Catalog"]
 
@@ -80,12 +74,13 @@ class Catalog:
     Every call that reads is one short transaction of its own, from any thread.
 
     Attributes:
-        location: where the database is.
+        backend: the database that keeps it; ``str`` of it says where that is, without a password.
         readonly: whether it was opened for reading only.
         lock_timeout: seconds that ``writing`` waits for another writer.
         sources: reads the sources of products.
         shown: reads what a shop's pages show.
         selection: counts and describes products that meet a filter.
+        artifacts: fits and trained models that machines on this catalog share.
 
     Example:
         >>> import tempfile
@@ -97,21 +92,23 @@ class Catalog:
         'Red dress'
     """
 
-    def __init__(self, engine: Engine, location: Location, *, readonly: bool, lock_timeout: float) -> None:
+    def __init__(self, engine: Engine, backend: Backend, *, readonly: bool, lock_timeout: float) -> None:
         self._engine = engine
-        self.location = location
+        self.backend = backend
         self.readonly = readonly
         self.lock_timeout = lock_timeout
         self.sources = SourceReader(engine)
         self.shown = ShownReader(engine)
         self.selection = ProductReader(engine)
+        self.artifacts = ArtifactTable(engine)
         self._id: str | None = None
-        self._changes = ChangeCounter(engine, location)
+        self._changes = backend.changes(engine)
+        self._selections = FeatureSelections(engine, self.state)
 
     @classmethod
     def open(
         cls,
-        url_or_path: str | os.PathLike[str],
+        place: str | os.PathLike[str] | Backend,
         *,
         readonly: bool = False,
         create: bool = True,
@@ -120,40 +117,41 @@ class Catalog:
         """Opens a catalog, and creates or upgrades it first where needed.
 
         Args:
-            url_or_path: a path, which stands for an SQLite file, or any SQLAlchemy URL.
+            place: a path, which stands for an SQLite file, a URL, or a backend.
             readonly: whether nothing is written or upgraded; works on read-only storage.
-            create: whether a missing file is created, with its folder.
+            create: whether a missing catalog is created: the file with its folder, or the server's tables.
             lock_timeout: seconds to wait for another writer, for an upgrade and in ``writing``.
 
         Raises:
             CatalogTooNew: it was written by a newer stylesearch.
             CatalogLocked: it needs an upgrade while another process writes.
-            CatalogError: no such file, not a catalog, no permission; with ``readonly``, an older schema.
+            CatalogError: no such catalog, no permission, no answer of the server; with ``readonly``, an
+                older schema.
         """
-        location = Location(url_or_path)
-        if location.path is not None and not location.path.exists():
+        backend = backend_of(place)
+        if not backend.exists():
             if readonly or not create:
                 raise CatalogError(
-                    f"there is no catalog at {location}",
+                    f"there is no catalog at {backend}",
                     hint="run `stylesearch ingest` first, or give another path",
                 )
-            _upgrade(location, lock_timeout)
-        engine = make_engine(location, mode=reading_mode(location) if readonly else "rw")
+            _upgrade(backend, lock_timeout)
+        engine = backend.engine(readonly=readonly)
         try:
             with engine.connect() as connection:
-                revision = read_revision(connection, str(location))
+                revision = read_revision(connection, backend.shown)
             if revision != HEAD and readonly:
                 raise CatalogError(
-                    f"the catalog {location} has the schema {revision or '(none yet)'} and has to be "
+                    f"the catalog {backend} has the schema {revision or '(none yet)'} and has to be "
                     f"upgraded to {HEAD} before it can be read",
                     hint="run `stylesearch db upgrade` where it can be written",
                 )
             if revision != HEAD:
-                _upgrade(location, lock_timeout)
+                _upgrade(backend, lock_timeout)
         except BaseException:
             engine.dispose()
             raise
-        return cls(engine, location, readonly=readonly, lock_timeout=lock_timeout)
+        return cls(engine, backend, readonly=readonly, lock_timeout=lock_timeout)
 
     @property
     def revision(self) -> str:
@@ -164,10 +162,10 @@ class Catalog:
             CatalogError: it cannot be read, or is no catalog any more.
         """
         with self._connect() as connection:
-            revision = read_revision(connection, str(self.location))
+            revision = read_revision(connection, self.backend.shown)
         if revision != HEAD:
             raise CatalogError(
-                f"the catalog {self.location} has the schema {revision or '(none)'}, no longer {HEAD}",
+                f"the catalog {self.backend} has the schema {revision or '(none)'}, no longer {HEAD}",
                 hint="restore a copy, or open it again",
             )
         return revision
@@ -190,8 +188,13 @@ class Catalog:
             raise CatalogDamaged(f"about has no {CATALOG_ID} of 16 hexadecimal digits. Found: {found!r}")
         return self._id
 
-    def state(self) -> int | None:
-        """A number that changes with every commit by any process; None for databases other than SQLite.
+    @property
+    def engine(self) -> Engine:
+        """The engine, for what keeps derived tables of its own beside those of the catalog."""
+        return self._engine
+
+    def state(self) -> int:
+        """A number that changes with every commit by any process.
 
         Quick. What was read stays valid for as long as the number is the same.
 
@@ -215,8 +218,6 @@ class Catalog:
     def writing(self, *, timeout: float | None = None) -> Iterator[Writer]:
         """Gives a writer to one process at a time; readers continue meanwhile.
 
-        Databases other than SQLite have no such lock yet: there, one must not start two writers.
-
         Args:
             timeout: seconds to wait for another writer; by default the catalog's ``lock_timeout``.
 
@@ -225,21 +226,16 @@ class Catalog:
             CatalogError: the catalog was opened for reading only.
         """
         if self.readonly:
-            if self.location.path is not None and is_on_readonly_storage(self.location.path):
-                raise CatalogError(
-                    f"the catalog {self.location} lies on read-only storage",
-                    hint="mount it for writing, or go on with a copy of the workspace elsewhere",
-                )
-            raise CatalogError(
-                f"the catalog {self.location} was opened for reading only", hint="open it without readonly"
-            )
-        with contextlib.ExitStack() as held:
-            if self.location.path is not None:
-                wait = self.lock_timeout if timeout is None else timeout
-                held.enter_context(writer_lock(self.location.path, wait))
-            connection = held.enter_context(self._engine.connect())
-            connection.detach()  # its temporary tables end with it
-            yield Writer(connection.execution_options(**WRITE))
+            raise self.backend.refusal_to_write()
+        wait = self.lock_timeout if timeout is None else timeout
+        with self.backend.writing(self._engine, wait) as connection:
+            yield Writer(connection)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose statements all see one state of the catalog, whoever writes meanwhile."""
+        with self.backend.snapshot(self._engine) as connection:
+            yield connection
 
     def is_complete(self, feature_set: FeatureSet) -> bool:
         """Whether ``Writer.mark_complete`` was called for a feature set."""
@@ -310,6 +306,27 @@ class Catalog:
                 rows += connection.execute(statement.order_by(features.c.id)).all()
         return self._feature_block(rows, feature_set)
 
+    def select_features(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
+        """Selects the features of shop images whose products meet a filter; they are read when needed.
+
+        Args:
+            feature_set: feature set of the features.
+            where: the filter.
+        """
+        return self._selections.find(feature_set, where)
+
+    def count_facets(
+        self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
+    ) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Counts the products with such features that meet a filter, by their values.
+
+        Args:
+            feature_set: feature set of a gallery.
+            where: the filter.
+            names: names of attributes and fields; each is counted without the conditions on it.
+        """
+        return self._selections.count_facets(feature_set, where, names)
+
     def last_feature_id(
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP
     ) -> int:
@@ -319,9 +336,9 @@ class Catalog:
             return connection.execute(statement).scalar() or 0
 
     def highest_feature_id(self) -> int:
-        """The largest id ever used, of removed features too (on SQLite; elsewhere of those left), or 0."""
+        """The largest id ever used, of removed features too, or 0."""
         with self._connect() as connection:
-            return queries.highest_feature_id(connection)
+            return self.backend.highest_feature_id(connection)
 
     def count_features(
         self,
@@ -431,7 +448,10 @@ class Catalog:
         statement = (
             select(images.c.pk, *product_columns, *image_columns)
             .join_from(products, images, products.c.pk == images.c.product_pk)
-            .where(IS_USABLE, tuple_(products.c.id, images.c.path) > tuple_(*after))
+            # The first condition follows from the other: an index of one table finds where the page begins.
+            .where(
+                IS_USABLE, products.c.id >= after[0], tuple_(products.c.id, images.c.path) > tuple_(*after)
+            )
             .order_by(products.c.id, images.c.path)
             .limit(limit)
         )
@@ -609,7 +629,7 @@ class Catalog:
         return self._engine.connect()
 
 
-def _upgrade(location: Location, timeout: float) -> None:
+def _upgrade(backend: Backend, timeout: float) -> None:
     from stylesearch.catalog.migrate import upgrade  # imports Alembic: only when needed
 
-    upgrade(location, timeout=timeout)
+    upgrade(backend, timeout=timeout)

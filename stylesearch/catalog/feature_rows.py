@@ -6,31 +6,21 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.queries import in_batches
 from stylesearch.catalog.tables import ImageState, features, images, products
 from stylesearch.errors import CatalogDamaged, CatalogError
 
 __all__ = ["FeatureRows", "microseconds_since_1970"]
 
-_insert_filed: Final = insert(features).from_select(
-    ["feature_set_pk", "image_pk", "domain", "category", "vector", "checksum"],
-    select(
-        bindparam("row_feature_set_pk", type_=features.c.feature_set_pk.type),
-        images.c.pk,
-        images.c.domain,
-        products.c.category,
-        bindparam("row_vector", type_=features.c.vector.type),
-        bindparam("row_checksum", type_=features.c.checksum.type),
-    )
+_FILED: Final = (
+    select(images.c.pk, images.c.domain, products.c.category)
     .join_from(images, products, products.c.pk == images.c.product_pk)
-    .where(images.c.pk == bindparam("row_image_pk"), images.c.state == ImageState.OK.value),
+    .where(images.c.pk.in_(bindparam("pks", expanding=True)), images.c.state == ImageState.OK.value)
 )
-"""Files a vector under what its image and product say at this moment, so the copies cannot disagree."""
-
-_raise_sequence: Final = text("UPDATE sqlite_sequence SET seq = max(seq, :now) WHERE name = 'features'")
-_begin_sequence: Final = text("INSERT INTO sqlite_sequence (name, seq) VALUES ('features', :now)")
+"""What images and their products say at this moment: vectors are filed under it, so that copies agree."""
 
 
 class FeatureRows:
@@ -72,37 +62,37 @@ class FeatureRows:
         if not rows:
             return
         _raise_ids_to_the_clock(self._connection)
-        parameters = [
-            {
-                "row_feature_set_pk": feature_set_pk,
-                "row_image_pk": image_pk,
-                "row_vector": vector,
-                "row_checksum": crc,
-            }
-            for feature_set_pk, image_pk, vector, crc in rows
-        ]
-        counted = {"preserve_rowcount": True}  # some databases do not count the rows of an INSERT otherwise
-        inserted = self._connection.execute(_insert_filed, parameters, execution_options=counted)
-        if inserted.rowcount != len(rows):
-            raise CatalogError(
-                "a vector was given of a picture that is not in the catalog, or not usable",
-                hint="put the picture in, without an error, before its vectors",
+        for batch in in_batches(rows):
+            found = self._connection.execute(_FILED, {"pks": sorted({row[1] for row in batch})})
+            filed = {pk: {"domain": domain, "category": category} for pk, domain, category in found}
+            if not all(row[1] in filed for row in batch):
+                raise CatalogError(
+                    "a vector was given of a picture that is not in the catalog, or not usable",
+                    hint="put the picture in, without an error, before its vectors",
+                )
+            self._connection.execute(
+                insert(features),
+                [
+                    {
+                        "feature_set_pk": feature_set_pk,
+                        "image_pk": image_pk,
+                        "vector": vector,
+                        "checksum": crc,
+                        **filed[image_pk],
+                    }
+                    for feature_set_pk, image_pk, vector, crc in batch
+                ],
             )
 
 
 def _raise_ids_to_the_clock(connection: Connection) -> None:
     """Makes the next ids larger than any that a deleted or newer copy of this catalog can have used.
 
-    SQLite alone guarantees only that ids rise within one file. A catalog that is deleted and made anew, or
+    A database guarantees only that ids rise within itself. A catalog that is deleted and made anew, or
     restored from a backup, would use ids again that an index on disk still holds for other images. Ids that
     begin at the microseconds since 1970 are always new: rows are not written at a million a second.
     """
-    if connection.dialect.name != "sqlite":
-        return
-    now = {"now": microseconds_since_1970()}
-    raised = connection.execute(_raise_sequence, now)
-    if not raised.rowcount:
-        connection.execute(_begin_sequence, now)
+    backend_behind(connection).raise_feature_ids(connection, microseconds_since_1970())
 
 
 def microseconds_since_1970() -> int:

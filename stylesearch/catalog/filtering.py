@@ -1,20 +1,35 @@
-"""Reads products that meet a ``ProductFilter``: its conditions in SQL."""
+"""Reads products that meet a ``ProductFilter``: its conditions in SQL.
+
+Attributes and options are looked up in the table ``product_values``; names of categories are read first.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-import json
+from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, exists, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    true,
+    union,
+)
+from sqlalchemy import false as nothing
 
-from stylesearch.catalog.categories import LEVELS, plain_category
+from stylesearch.catalog.categories import LEVELS, find_below
 from stylesearch.catalog.queries import HAS_SHOWN_IMAGE
-from stylesearch.catalog.tables import listings, product_columns, products, sources
-from stylesearch.option_names import spellings
-from stylesearch.types import ProductFilter, Variant
+from stylesearch.catalog.tables import listings, product_columns, product_values, products, sources
+from stylesearch.conditions import FIELDS, Condition, read_number
+from stylesearch.types import ProductFilter
 
-__all__ = ["EVERY_PRODUCT", "has_attribute", "is_below", "meets", "page_of"]
+__all__ = ["EVERY_PRODUCT", "is_below", "meets", "meets_at", "page_of", "plain_numbers"]
 
 EVERY_PRODUCT: Final = ProductFilter()
 """The filter that every product meets."""
@@ -47,64 +62,101 @@ def page_of(connection: Connection, where: ProductFilter, after: str | None, lim
 
 def meets(connection: Connection, where: ProductFilter) -> list[ColumnElement[bool]]:
     """Makes the conditions for the table of products, looking up the categories first."""
-    found: list[ColumnElement[bool]] = []
-    if where.category is not None:
-        found.append(_is_in_category(connection, plain_category(where.category)))
-    found += [_has_value(name, value) for name, value in where.attributes.items()]
-    if where.min_price is not None:
-        found.append(func.coalesce(products.c.amount_max, products.c.amount) >= where.min_price)
-    if where.max_price is not None:
-        found.append(products.c.amount <= where.max_price)
-    if where.in_stock is not None:
-        found.append(products.c.in_stock.is_(where.in_stock))
-    if where.source is not None:
-        pk = select(sources.c.pk).where(sources.c.name == where.source).scalar_subquery()
-        found.append(exists().where(listings.c.product_pk == products.c.pk, listings.c.source_pk == pk))
+    found = [
+        _of_field(connection, one) if one.name in FIELDS else _of_attribute(one, products.c.pk)
+        for one in where.conditions
+    ]
     if where.without_picture:
         found.append(~HAS_SHOWN_IMAGE)
     return found
 
 
-def has_attribute(name: str) -> ColumnElement[bool]:
-    """Condition for products with an attribute, or an option of a variant, of a name."""
-    options = cast(products.c.variants, String)
-    return or_(
-        *(products.c.attributes[one].as_string().is_not(None) for one in spellings(name)),
-        *(_holds(options, f"{json.dumps(one)}: ") for one in _option_names(name)),
+def meets_at(
+    connection: Connection, where: ProductFilter, pk: ColumnElement[int]
+) -> list[ColumnElement[bool]]:
+    """Makes the conditions for a column that refers to products, without reading their rows where it can.
+
+    Args:
+        connection: connection to the catalog.
+        where: the filter.
+        pk: the column with keys of products.
+    """
+    fields = [_of_field(connection, one) for one in where.conditions if one.name in FIELDS]
+    if where.without_picture:
+        fields.append(~HAS_SHOWN_IMAGE)
+    found = [_of_attribute(one, pk) for one in where.conditions if one.name not in FIELDS]
+    return [*found, pk.in_(select(products.c.pk).where(*fields))] if fields else found
+
+
+def _of_attribute(condition: Condition, pk: ColumnElement[int]) -> ColumnElement[bool]:
+    """Condition for products with such a value: of those that must not have one, each is looked up."""
+    stored = product_values.c
+    alike: list[ColumnElement[bool]] = []  # one of which is enough
+    if condition.values:
+        alike.append(stored.value.in_(condition.values))
+        if numbers := plain_numbers(condition.values):
+            alike.append(stored.number.in_(numbers))
+    elif condition.has_bounds:
+        alike.append(and_(*_within(condition, stored.number, stored.number)))
+    is_named = stored.name == condition.attribute
+    if condition.is_negated:
+        return ~exists().where(stored.product_pk == pk, is_named, or_(*alike) if alike else true())
+    # One look-up for each: an index of values and one of numbers cannot be used for both at once.
+    found = [select(stored.product_pk).where(is_named, one) for one in alike or [true()]]
+    return pk.in_(union(*found) if len(found) > 1 else found[0])
+
+
+def plain_numbers(values: Iterable[str]) -> list[float]:
+    """Numbers of values that are written without a unit: they mean any way to write the same number."""
+    return [number for one in values if (number := read_number(one)) is not None and one[-1:].isdecimal()]
+
+
+def _within(
+    condition: Condition, lowest: ColumnElement[Any], highest: ColumnElement[Any]
+) -> list[ColumnElement[bool]]:
+    """Conditions for what reaches from ``lowest`` to ``highest``: some of it lies within the bounds."""
+    found: list[ColumnElement[bool]] = []
+    if condition.low is not None:
+        found.append(highest > condition.low if condition.is_low_open else highest >= condition.low)
+    if condition.high is not None:
+        found.append(lowest < condition.high if condition.is_high_open else lowest <= condition.high)
+    return found
+
+
+def _of_field(connection: Connection, condition: Condition) -> ColumnElement[bool]:
+    made = {"category": _category, "in_stock": _in_stock, "price": _price, "source": _source}[condition.name](
+        connection, condition
     )
+    return not_(func.coalesce(made, nothing())) if condition.is_negated else made
 
 
-def _has_value(name: str, value: str) -> ColumnElement[bool]:
-    """Condition for an attribute of a value, a list with it, or a variant with such an option."""
-    options = cast(products.c.variants, String)
-    found = [_holds(options, f"{json.dumps(one)}: {json.dumps(value)}") for one in _option_names(name)]
-    for one in spellings(name):
-        stored = products.c.attributes[one]
-        text = cast(stored.as_string(), String)
-        found += [text == value, and_(func.substr(text, 1, 1) == "[", _holds(text, json.dumps(value)))]
-        if not value.isascii():  # the database may have written a list anew, without escapes
-            in_list = _holds(text, json.dumps(value, ensure_ascii=False))
-            found.append(and_(func.substr(text, 1, 1) == "[", in_list))
-        if value in ("true", "false"):
-            found.append(stored.as_boolean() == (value == "true"))
-    return or_(*found)
-
-
-def _option_names(name: str) -> list[str]:
-    """Spellings of the name of an option that are no field of a variant."""
-    fields = {one.name for one in dataclasses.fields(Variant)}
-    return [one for one in spellings(name) if one not in fields]
-
-
-def _holds(text: ColumnElement[str], part: str) -> ColumnElement[bool]:
-    """Condition for a text with a part: LIKE would not tell upper from lower case everywhere."""
-    return func.length(func.replace(text, part, "")) < func.length(text)
-
-
-def _is_in_category(connection: Connection, category: str) -> ColumnElement[bool]:
-    below = is_below(products.c.category, category)
-    names = connection.execute(select(products.c.category).where(below).distinct().limit(2)).scalars().all()
-    if len(names) > 1:
-        return below
+def _category(connection: Connection, condition: Condition) -> ColumnElement[bool]:
+    if not condition.values:
+        return true()
+    known = connection.execute(select(products.c.category).distinct()).scalars().all()
+    found = sorted({name for one in condition.values for name in find_below(known, one)})
     # An index finds the products of one category, in the order of their ids.
-    return products.c.category == names[0] if names else false()
+    return products.c.category == found[0] if len(found) == 1 else products.c.category.in_(found)
+
+
+def _in_stock(connection: Connection, condition: Condition) -> ColumnElement[bool]:
+    if not condition.values:
+        return products.c.in_stock.is_not(None)
+    return or_(*(products.c.in_stock.is_not_distinct_from(one == "true") for one in condition.values))
+
+
+def _price(connection: Connection, condition: Condition) -> ColumnElement[bool]:
+    lowest, highest = products.c.amount, func.coalesce(products.c.amount_max, products.c.amount)
+    if condition.has_bounds:
+        return and_(*_within(condition, lowest, highest))
+    if not condition.values:
+        return lowest.is_not(None)
+    return or_(*(and_(lowest <= one, highest >= one) for one in plain_numbers(condition.values)))
+
+
+def _source(connection: Connection, condition: Condition) -> ColumnElement[bool]:
+    of_product = listings.c.product_pk == products.c.pk
+    if not condition.values:
+        return exists().where(of_product)
+    pks = select(sources.c.pk).where(sources.c.name.in_(condition.values))
+    return exists().where(of_product, listings.c.source_pk.in_(pks))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Engine, exists, func, select
 
 from stylesearch.catalog.categories import Categories
-from stylesearch.catalog.filtering import EVERY_PRODUCT, has_attribute, meets, page_of
+from stylesearch.catalog.filtering import EVERY_PRODUCT, meets, page_of
 from stylesearch.catalog.queries import IS_USABLE, image_from_row, in_batches, product_from_row
 from stylesearch.catalog.records import ProductDetails
-from stylesearch.catalog.tables import category_map, image_columns, images, products
+from stylesearch.catalog.tables import category_map, image_columns, images, product_values, products
 from stylesearch.images.source import is_lost
-from stylesearch.option_names import spellings
+from stylesearch.option_names import plain_name
 from stylesearch.types import ImageRecord, ProductFilter
 
 __all__ = ["ProductReader"]
@@ -57,24 +57,31 @@ class ProductReader:
     def has_attribute(self, name: str) -> bool:
         """Whether any product has an attribute of this name, or a variant with such an option."""
         with self._engine.connect() as connection:
-            return bool(connection.execute(select(exists().where(has_attribute(name)))).scalar())
+            has_name = exists().where(product_values.c.name == plain_name(name))
+            return bool(connection.execute(select(has_name)).scalar())
+
+    def attributes(self) -> list[str]:
+        """Names of all attributes and options, in their plain form, in order: one look-up for each."""
+        one = product_values.c
+        names = select(func.min(one.name).label("name")).cte("names", recursive=True)
+        following = select(func.min(one.name)).where(one.name > names.c.name)
+        names = names.union_all(select(following.scalar_subquery()).where(names.c.name.is_not(None)))
+        with self._engine.connect() as connection:
+            found = connection.execute(select(names.c.name)).scalars()
+            return [name for name in found if name is not None]
 
     def values_of(self, name: str, limit: int) -> list[str]:
-        """Values of an attribute, and of such an option of variants, as texts, in order.
+        """Values of an attribute, and of such an option of variants, as the shop writes them, in order.
 
         Args:
             name: name of the attribute, as a filter takes it.
-            limit: the largest number of products that are read.
+            limit: the largest number of values.
         """
-        statement = select(products.c.attributes, products.c.variants).where(has_attribute(name))
-        names = spellings(name)
-        values: set[str] = set()
+        one = product_values.c
+        statement = select(func.min(one.label)).where(one.name == plain_name(name), one.value != "")
         with self._engine.connect() as connection:
-            for attributes, variants in connection.execute(statement.limit(limit)):
-                for one in (attributes, *(variant.options for variant in variants)):
-                    for value in (one[key] for key in names if key in one):
-                        values.update(_texts(value))
-        return sorted(values)
+            found = connection.execute(statement.group_by(one.value).order_by(one.value).limit(limit))
+            return sorted(found.scalars())
 
     def categories(self) -> dict[str, int]:
         """Number of products, with or without images, by category in the order of the names."""
@@ -121,10 +128,3 @@ class ProductReader:
             if len(rows) < FILES_AT_ONCE:
                 return n_lost, examples
             last = rows[-1][0]
-
-
-def _texts(value: Any) -> list[str]:
-    """The values that a filter may ask for."""
-    if isinstance(value, list):
-        return [str(one) for one in value]
-    return [] if value is None else [str(value).lower() if isinstance(value, bool) else str(value)]

@@ -139,11 +139,7 @@ class Pruner:
                 self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(doomed)
             )
         )
-        n_images = connection.execute(
-            delete(images).where(
-                images.c.pk.in_(doomed), ~exists().where(image_listings.c.image_pk == images.c.pk)
-            )
-        ).rowcount
+        n_images = self._remove_unlisted(images.c.pk.in_(doomed))
         _doomed.drop(connection)
         n_products = 0
         if whole_products:
@@ -218,12 +214,16 @@ class Pruner:
                     self._is_of_source(image_listings.c.source_pk), image_listings.c.image_pk.in_(some)
                 )
             )
-            n_images += connection.execute(
-                delete(images).where(
-                    images.c.pk.in_(some), ~exists().where(image_listings.c.image_pk == images.c.pk)
-                )
-            ).rowcount
+            n_images += self._remove_unlisted(images.c.pk.in_(some))
         return n_images
+
+    def _remove_unlisted(self, condition: ColumnElement[bool]) -> int:
+        """Removes the images that meet a condition and that no source lists; returns how many."""
+        connection = self._writer.connection()
+        gone = and_(condition, ~exists().where(image_listings.c.image_pk == images.c.pk))
+        losing = connection.execute(select(images.c.product_pk).where(gone).distinct()).scalars()
+        with self._writer.shown_counts.following(list(losing)):
+            return connection.execute(delete(images).where(gone)).rowcount
 
     def forget_lost_files(self) -> int:
         """Removes images, of any source, that have moved; returns how many.
@@ -238,7 +238,7 @@ class Pruner:
         # One pass in the order of the keys, with an index look-up for each image: a list of the products
         # that were seen would be computed again for every batch.
         candidates = (
-            select(images.c.pk, images.c.path)
+            select(images.c.pk, images.c.path, images.c.product_pk)
             .where(
                 ~exists().where(_seen.c.image_pk == images.c.pk),
                 exists()
@@ -255,8 +255,9 @@ class Pruner:
         removed = last = 0
         while rows := connection.execute(candidates.where(images.c.pk > last)).all():
             last = rows[-1][0]
-            if lost := [pk for pk, path in rows if is_lost(path)]:
-                removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
+            if lost := {pk: product_pk for pk, path, product_pk in rows if is_lost(path)}:
+                with self._writer.shown_counts.following(sorted(set(lost.values()))):
+                    removed += connection.execute(delete(images).where(images.c.pk.in_(lost))).rowcount
         return removed
 
     def seen_categories(self) -> dict[str, tuple[int, int]]:
@@ -311,33 +312,39 @@ class Pruner:
         Args:
             only_listed: whether products do not count of which the source only changes some fields.
         """
-        seen_images = select(images.c.product_pk).where(images.c.pk.in_(select(_seen.c.image_pk)))
+        of_product = images.c.product_pk == listings.c.product_pk
+        has_seen_image = exists().where(of_product, _seen.c.image_pk == images.c.pk)
         return and_(
             self._is_of_source(listings.c.source_pk),
             listings.c.lists if only_listed else true(),
-            listings.c.product_pk.not_in(select(_seen_products.c.product_pk)),
-            listings.c.product_pk.not_in(seen_images),
+            ~_is_seen_product(listings.c.product_pk),
+            ~has_seen_image,
         )
 
     def _unseen_images(self, whole_products: bool) -> Select[int]:
         """Keys of the source's images that are not marked, of the products that may lose some."""
-        keeping = select(_seen_products.c.product_pk).where(_seen_products.c.keeps_images)
         statement = (
             select(images.c.pk)
             .join_from(image_listings, images, images.c.pk == image_listings.c.image_pk)
             .where(
                 self._is_of_source(image_listings.c.source_pk),
-                images.c.pk.not_in(select(_seen.c.image_pk)),
-                images.c.product_pk.not_in(keeping),
+                ~exists().where(_seen.c.image_pk == images.c.pk),
+                ~_is_seen_product(images.c.product_pk, _seen_products.c.keeps_images),
             )
         )
         if whole_products:
             return statement
         sibling = images.alias("sibling")
-        listed = select(sibling.c.product_pk).where(sibling.c.pk.in_(select(_seen.c.image_pk)))
-        return statement.where(
-            or_(
-                images.c.product_pk.in_(listed),
-                images.c.product_pk.in_(select(_seen_products.c.product_pk)),
-            )
+        has_seen_sibling = exists().where(
+            sibling.c.product_pk == images.c.product_pk, _seen.c.image_pk == sibling.c.pk
         )
+        return statement.where(or_(has_seen_sibling, _is_seen_product(images.c.product_pk)))
+
+
+def _is_seen_product(column: ColumnElement[int], *also: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Condition for keys of products that are marked.
+
+    EXISTS, not IN: of a negated IN, PostgreSQL keeps all marks in memory, or, where they do not fit there,
+    reads all of them again for each row.
+    """
+    return exists().where(_seen_products.c.product_pk == column, *also)

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
 
 from stylesearch.catalog.records import FeatureSet, KnownImage, Source
 from stylesearch.catalog.tables import (
@@ -42,10 +42,10 @@ __all__ = [
     "feature_block",
     "feature_set_from_row",
     "feature_sets_of_images",
-    "highest_feature_id",
     "image_from_row",
     "in_batches",
     "is_filed_under",
+    "is_of_gallery",
     "known_image_from_row",
     "product_from_row",
     "source_from_row",
@@ -136,15 +136,13 @@ def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain
     return of_set if category is None else and_(of_set, features.c.category == category)
 
 
-def highest_feature_id(connection: Connection) -> int:
-    """Reads the largest feature id ever used, or 0; on databases other than SQLite, of those left."""
-    if connection.dialect.name == "sqlite":
-        statement = text("SELECT seq FROM sqlite_sequence WHERE name = 'features'")
-        highest = connection.execute(statement).scalar() or 0
-        if not isinstance(highest, int):
-            raise CatalogDamaged(f"sqlite_sequence.seq of features is not a whole number. Found: {highest!r}")
-        return highest
-    return connection.execute(select(func.max(features.c.id))).scalar() or 0
+def is_of_gallery(feature_set: FeatureSet) -> list[ColumnElement[bool]]:
+    """Conditions for features, joined to their images, of a set and of shop images.
+
+    So written that no index finds them: else SQLite would begin with all features of the set and read their
+    rows, instead of looking up those of the products that are wanted.
+    """
+    return [features.c.feature_set_pk + 0 == feature_set.pk, images.c.domain == Domain.SHOP.value]
 
 
 def feature_sets_of_images(

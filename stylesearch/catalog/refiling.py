@@ -76,7 +76,8 @@ def _refile_some(writer: Writer, shop_category: str, category: str, wanted: str)
         .limit(FILED_AT_ONCE)
     )
     pks = list(connection.execute(found).scalars())
-    for batch in in_batches(pks):
-        connection.execute(update(products).where(products.c.pk.in_(batch)).values(category=wanted))
+    with writer.shown_counts.following(pks):
+        for batch in in_batches(pks):
+            connection.execute(update(products).where(products.c.pk.in_(batch)).values(category=wanted))
     writer.refile_products(pks)
     return len(pks)

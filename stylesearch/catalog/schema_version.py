@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, inspect, select, text
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.tables import about
 from stylesearch.errors import CatalogDamaged, CatalogTooNew
 
@@ -44,14 +45,14 @@ def read_revision(connection: Connection, place: str) -> str | None:
         CatalogTooNew: the revision is unknown to this program.
         CatalogDamaged: the database is no catalog.
     """
-    schema = inspect(connection)
+    schema, backend = inspect(connection), backend_behind(connection)
     if not schema.has_table("alembic_version") or not schema.has_table("about"):
         if schema.get_table_names():
             raise CatalogDamaged(
                 f"{place} is a database without the tables of a catalog",
-                hint="restore a backup, or give the path of a new file",
+                hint=f"restore a backup, or {backend.advice_for_new}",
             )
-        _refuse_emptied(connection, place)
+        backend.refuse_emptied(connection)
         return None
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     if not isinstance(revision, str) or not re.fullmatch(r"\d{4}", revision) or revision < REVISIONS[0]:
@@ -67,23 +68,6 @@ def read_revision(connection: Connection, place: str) -> str | None:
             hint="pip install --upgrade stylesearch",
         )
     return str(revision)
-
-
-def _refuse_emptied(connection: Connection, place: str) -> None:
-    """Refuses a file of SQLite that has lost its tables; a new one has a page, and none only for a moment.
-
-    Raises:
-        CatalogDamaged: it was not made by ``connections.prepare_new_file``, or had tables.
-    """
-    if connection.dialect.name != "sqlite":
-        return
-    n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-    if n_pages != 1:
-        what = "is empty" if not n_pages else "has no tables"
-        raise CatalogDamaged(
-            f"{place} {what}",
-            hint="restore a backup; if nothing was in it, remove the file and ingest",
-        )
 
 
 def _own_version() -> str:

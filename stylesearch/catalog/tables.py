@@ -7,8 +7,10 @@ the frozen values of ``stylesearch.types``, no session is needed, and a cold sta
 The tables are created by the migrations; a test compares the two.
 
 ```text
-sources 1 --- n listings n --- 1 products 1 --- n images 1 --- n features n --- 1 feature_sets
+sources 1 --- n listings n --- 1 products 1 --- n product_values
+                                 products 1 --- n images 1 --- n features n --- 1 feature_sets
 sources 1 --- n image_listings n ------------------ 1 images
+artifacts 1 --- n artifact_parts
 ```
 """
 
@@ -25,6 +27,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -55,9 +58,14 @@ from stylesearch.catalog.vector_codec import DTYPES
 from stylesearch.types import Domain, Variant
 
 __all__ = [
+    "VECTOR_TABLES",
     "ImageState",
     "about",
+    "artifact_parts",
+    "artifacts",
     "category_map",
+    "counters",
+    "exported_tables",
     "feature_sets",
     "features",
     "image_columns",
@@ -66,7 +74,9 @@ __all__ = [
     "listings",
     "metadata",
     "product_columns",
+    "product_values",
     "products",
+    "shown_counts",
     "sources",
 ]
 
@@ -79,6 +89,10 @@ metadata = MetaData(
     }
 )
 """All tables. Every constraint has a name, so that a migration can drop it on any database."""
+
+
+VECTOR_TABLES: Final = "vectors_"
+"""With this begin the names of tables of vectors of a space, on PostgreSQL; none of these begins so."""
 
 
 class ImageState(enum.StrEnum):
@@ -153,6 +167,20 @@ class ProductColumns(TypedColumns):
     shop_category: Named[str] = Column(server_default="")
 
 
+class ProductValueColumns(TypedColumns):
+    """What filters ask of attributes and options of variants: see ``stylesearch.catalog.value_rows``.
+
+    ``name`` and ``value`` are in their plain form, ``value`` is "" where it is too long to compare.
+    ``number`` is that of a value that is one, with or without a unit; ``label`` is the value as it is shown.
+    """
+
+    product_pk: Named[int] = Column(ForeignKey("products.pk", ondelete="CASCADE"), primary_key=True)
+    name = Column(String, primary_key=True)
+    value = Column(String, primary_key=True)
+    number: Named[float | None] = Column(Float, info={"check": check_finite})
+    label: Named[str]
+
+
 class ListingColumns(TypedColumns):
     """What each source says of each product: see ``stylesearch.listing.Listing``.
 
@@ -210,6 +238,16 @@ class ImageColumns(TypedColumns):
     position: Named[int] = Column(server_default="0", info={"check": check_size})
 
 
+class ShownCountColumns(TypedColumns):
+    """Number of products with an image that a shop's pages show, by category.
+
+    A category without such a product has no row. See ``stylesearch.catalog.shown_counts``.
+    """
+
+    category = Column(String, primary_key=True)
+    n_products: Named[int] = Column(info={"check": check_positive})
+
+
 class FeatureSetColumns(TypedColumns):
     """Extractor and parameters that made a set of vectors; the fingerprint covers all of them."""
 
@@ -241,12 +279,61 @@ class FeatureColumns(TypedColumns):
     checksum: Named[int] = Column(BigInteger, server_default="-1")
 
 
+class ArtifactColumns(TypedColumns):
+    """Fits of spaces and trained models that all machines on this catalog share.
+
+    ``kind`` is ``fit`` or ``model``. ``files`` has the sha256 of each file by its name, ``version`` is the
+    sha256 of that: it changes with any byte of any file.
+    """
+
+    kind = Column(String, primary_key=True)
+    name = Column(String, primary_key=True)
+    version: Named[str]
+    files: Named[dict[str, str]] = Column(JSON, info={"check": check_texts})
+
+
+class ArtifactPartColumns(TypedColumns):
+    """The files of artifacts by their sha256, in parts of at most ``artifact_table.PART_BYTES`` bytes."""
+
+    kind = Column(String, primary_key=True)
+    name = Column(String, primary_key=True)
+    sha256 = Column(String, primary_key=True)
+    position = Column(Integer, primary_key=True)
+    content: Named[bytes]
+
+
+class CounterColumns(TypedColumns):
+    """What PostgreSQL does not count by itself: see ``stylesearch.catalog.backends``; empty in SQLite.
+
+    ``changes`` is the number of transactions of writers, ``highest_feature_id`` the largest id of a feature
+    that was ever committed.
+    """
+
+    name = Column(String, primary_key=True)
+    value: Named[int] = Column(BigInteger, info={"check": check_size})
+
+
+DERIVED: Final = {"derived": True}
+"""``info`` of tables that follow from others, or from the database: they are in no export."""
+
 about = Table("about", metadata, AboutColumns)
+
+counters = Table("counters", metadata, CounterColumns, info=DERIVED)
 
 sources = Table("sources", metadata, SourceColumns)
 
 products = Table(
     "products", metadata, ProductColumns, Index(None, "category", "id"), Index(None, "shop_category")
+)
+
+product_values = Table(
+    "product_values",
+    metadata,
+    ProductValueColumns,
+    Index(None, "name", "value", "product_pk"),
+    Index(None, "name", "number", "product_pk"),
+    sqlite_with_rowid=False,
+    info=DERIVED,
 )
 
 listings = Table("listings", metadata, ListingColumns, Index(None, "source_pk", "place"))
@@ -264,6 +351,8 @@ images = Table(
 
 image_listings = Table("image_listings", metadata, ImageListingColumns, Index(None, "source_pk", "image_pk"))
 
+shown_counts = Table("shown_counts", metadata, ShownCountColumns, info=DERIVED)
+
 feature_sets = Table("feature_sets", metadata, FeatureSetColumns)
 
 features = Table(
@@ -276,8 +365,24 @@ features = Table(
     sqlite_autoincrement=True,
 )
 
+artifacts = Table("artifacts", metadata, ArtifactColumns, info=DERIVED)
+
+artifact_parts = Table(
+    "artifact_parts",
+    metadata,
+    ArtifactPartColumns,
+    ForeignKeyConstraint(["kind", "name"], ["artifacts.kind", "artifacts.name"], ondelete="CASCADE"),
+    info=DERIVED,
+)
+
 for _table in metadata.tables.values():
     store_checked(_table)
+
+
+def exported_tables() -> list[Table]:
+    """The tables that hold what a catalog is made of, each after those that it refers to."""
+    return [one for one in metadata.sorted_tables if not one.info.get("derived")]
+
 
 product_columns: Final = (
     products.c.id,

@@ -1,16 +1,18 @@
-"""Writes all rows of a catalog to an export, and reads them into another, of any database of SQLAlchemy's.
+"""Moves all rows of a catalog: to an export, from one, or straight to another catalog, of either database.
 
 Rows are lines of JSON, vectors are arrays of NumPy (``.npy``) with the numbers as they are stored: a part of
 the table ``features`` is a file of lines and an array with a row for each. Keys and ids stay what they are.
-Whatever is in ``stylesearch.catalog.tables`` is written and read, whatever database it is in.
+Every table of ``stylesearch.catalog.tables.exported_tables`` is written and read, in either database.
 """
 
 from __future__ import annotations
 
+import functools
 import io
+import itertools
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,17 +23,30 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Table, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
+from stylesearch.catalog.artifact_table import copy_artifacts
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.export_files import PartReader, PartWriter
 from stylesearch.catalog.row_values import RowChecker, parse_row, plain_table
 from stylesearch.catalog.schema_version import CATALOG_ID, HEAD, NEEDS_STYLESEARCH, REVISIONS
-from stylesearch.catalog.tables import about, feature_sets, features, images, metadata, products
+from stylesearch.catalog.shown_counts import ShownCounts
+from stylesearch.catalog.tables import (
+    about,
+    artifact_parts,
+    artifacts,
+    exported_tables,
+    feature_sets,
+    features,
+    images,
+    products,
+)
+from stylesearch.catalog.value_rows import fill_values
 from stylesearch.catalog.vector_codec import vector_fault
-from stylesearch.errors import CatalogDamaged, CatalogTooNew, ConfigError, DatasetError
+from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, ConfigError, DatasetError
 
 if TYPE_CHECKING:
     from stylesearch.types import ReportProgress
 
-__all__ = ["read_tables", "write_tables"]
+__all__ = ["copy_tables", "read_tables", "write_tables"]
 
 PART_BYTES: Final = 8_000_000
 """Bytes of lines, or of vectors, after which a part is complete."""
@@ -63,10 +78,10 @@ def write_tables(
     facts = dict(connection.execute(select(about.c.name, about.c.value)).all())
     counts = {
         one.name: connection.execute(select(func.count()).select_from(one)).scalar_one()
-        for one in metadata.sorted_tables
+        for one in exported_tables()
     }
     done = 0
-    for one in metadata.sorted_tables:
+    for one in exported_tables():
         parts = _VectorParts(writer, _dimensions(connection)) if one is features else _Parts(writer, one)
         for row in _stream(connection, one):
             parts.add(row)
@@ -84,7 +99,7 @@ def write_tables(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "tables": {
                 one.name: {"rows": counts[one.name], "columns": [name.name for name in one.columns]}
-                for one in metadata.sorted_tables
+                for one in exported_tables()
             },
         }
     )
@@ -118,18 +133,10 @@ def read_tables(
             rolled back.
     """
     expected = _check_manifest(reader)
-    if overwrite:
-        for one in reversed(metadata.sorted_tables):
-            kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
-            connection.execute(delete(one).where(*kept))
-    elif occupied := _first_occupied(connection):
-        raise ConfigError(
-            f"the catalog is not empty: it has {occupied}",
-            hint="import into a new one, or replace what it has with --overwrite",
-        )
+    _make_room(connection, overwrite)
     counts = dict.fromkeys(expected, 0)
     total = sum(expected.values())
-    for one in metadata.sorted_tables:
+    for one in exported_tables():
         dimensions = _dimensions(connection) if one is features else {}
         for name in [name for name, part in reader.parts.items() if part.get("table") == one.name]:
             if not name.endswith(".jsonl"):
@@ -139,7 +146,12 @@ def read_tables(
             if one is about:
                 rows = [row for row in rows if row[1]["name"] not in OWN_FACTS]
             for start in range(0, len(rows), ROWS_AT_ONCE):
-                _insert(connection, one, rows[start : start + ROWS_AT_ONCE], reader, name)
+                _insert(
+                    connection,
+                    one,
+                    rows[start : start + ROWS_AT_ONCE],
+                    functools.partial(_wrong, reader, name),
+                )
             if progress:
                 progress("importing", sum(counts.values()), total)
     if counts != expected:
@@ -148,9 +160,61 @@ def read_tables(
             f"{reader.place} has {counts[odd]} rows of {odd}, and its manifest says {expected[odd]}"
         )
     _check_filing(connection, reader)
-    _raise_sequences(connection)
-    connection.execute(delete(about).where(about.c.name == CATALOG_ID))
-    connection.execute(insert(about), {"name": CATALOG_ID, "value": secrets.token_hex(8)})
+    _finish(connection, secrets.token_hex(8))
+    return counts
+
+
+def copy_tables(
+    source: Connection,
+    target: Connection,
+    *,
+    overwrite: bool = False,
+    new_id: bool = False,
+    progress: ReportProgress | None = None,
+) -> dict[str, int]:
+    """Puts all rows of a catalog into another, with their keys and ids, in the transaction of the caller.
+
+    The fits and models that it shares go with them: ids are the same, so that fits hold.
+
+    Args:
+        source: connection to a catalog of this version's schema, whose transaction sees one state of it.
+        target: connection to another, in a transaction that writes.
+        overwrite: whether what the other one has is removed first.
+        new_id: whether the copy gets an id of its own; if not, it has that of the original.
+        progress: called as ``progress("copying", n_done, n_total)``, in rows.
+
+    Returns:
+        the number of rows by table, which were counted in both.
+
+    Raises:
+        ConfigError: the other catalog is not empty.
+        CatalogDamaged: a value or a vector is damaged. The transaction is to be rolled back.
+        CatalogError: the other database does not take a row, or has lost some; likewise.
+    """
+    _make_room(target, overwrite)
+    expected = _count_rows(source)
+    done, total = 0, sum(expected.values())
+    for one in exported_tables():
+        dimensions = _dimensions(source) if one is features else {}
+        for rows in _batches(_stream(source, one, own_facts=False)):
+            if one is features:
+                for row in rows:
+                    _check_vector(row, dimensions)
+            _insert(target, one, list(enumerate(rows)), functools.partial(_not_taken, one, rows))
+            done += len(rows)
+            if progress:
+                progress("copying", done, total)
+    counts = _count_rows(target)
+    if counts != expected:
+        odd = next(name for name in expected if counts[name] != expected[name])
+        raise CatalogError(
+            f"{counts[odd]} rows of {odd} have arrived. There were {expected[odd]}", hint="please report this"
+        )
+    copy_artifacts(source, target)
+    given_out = backend_behind(source).highest_feature_id(source)
+    backend_behind(target).raise_feature_ids(target, given_out)
+    of_source = source.execute(select(about.c.value).where(about.c.name == CATALOG_ID)).scalar_one()
+    _finish(target, secrets.token_hex(8) if new_id else of_source)
     return counts
 
 
@@ -194,9 +258,8 @@ class _VectorParts:
         self._open: dict[tuple[int, int], tuple[list[bytes], list[bytes]]] = {}
 
     def add(self, row: Mapping[str, Any]) -> None:
+        _check_vector(row, self._dimensions)
         vector = row[VECTOR]
-        if fault := vector_fault(vector, row["checksum"], self._dimensions[row["feature_set_pk"]]):
-            raise CatalogDamaged(f"{fault} (feature {row['id']})")
         key = (row["feature_set_pk"], len(vector))
         lines, vectors = self._open.setdefault(key, ([], []))
         lines.append(_line_of({name: value for name, value in row.items() if name != VECTOR}))
@@ -220,11 +283,61 @@ class _VectorParts:
         self._writer.add(f"{name}.npy", encoded.getvalue(), table=features.name, rows=len(lines))
 
 
-def _stream(connection: Connection, one: Table) -> Iterator[dict[str, Any]]:
-    """Reads all rows of a table in the order of their keys, as values of JSON."""
+def _make_room(connection: Connection, overwrite: bool) -> None:
+    """Removes all rows that are moved, or refuses a catalog that has some."""
+    if overwrite:
+        for one in reversed(exported_tables()):
+            kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
+            connection.execute(delete(one).where(*kept))
+        for one in (artifact_parts, artifacts):  # fits are of what was there; models stay
+            connection.execute(delete(one).where(one.c.kind == "fit"))
+    elif occupied := _first_occupied(connection):
+        raise ConfigError(
+            f"the catalog is not empty: it has {occupied}",
+            hint="give a new one, or replace what it has with --overwrite",
+        )
+
+
+def _finish(connection: Connection, catalog_id: str) -> None:
+    """Makes what follows from the rows, lets new ones come after them, and gives the catalog its id."""
+    fill_values(connection)
+    backend_behind(connection).raise_keys(connection)
+    ShownCounts(connection).count_anew()
+    connection.execute(delete(about).where(about.c.name == CATALOG_ID))
+    connection.execute(insert(about), {"name": CATALOG_ID, "value": catalog_id})
+
+
+def _count_rows(connection: Connection) -> dict[str, int]:
+    """Counts the rows by table, without those that are of the database itself."""
+    statements = {one.name: select(func.count()).select_from(one) for one in exported_tables()}
+    statements[about.name] = statements[about.name].where(about.c.name.not_in(OWN_FACTS))
+    return {name: connection.execute(statement).scalar_one() for name, statement in statements.items()}
+
+
+def _batches(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    while batch := list(itertools.islice(rows, ROWS_AT_ONCE)):
+        yield batch
+
+
+def _check_vector(row: Mapping[str, Any], dimensions: Mapping[int, int]) -> None:
+    """Checks the vector of a row of ``features``, as it was read from a catalog."""
+    if fault := vector_fault(row[VECTOR], row["checksum"], dimensions[row["feature_set_pk"]]):
+        raise CatalogDamaged(f"{fault} (feature {row['id']})")
+
+
+def _stream(connection: Connection, one: Table, *, own_facts: bool = True) -> Iterator[dict[str, Any]]:
+    """Reads all rows of a table in the order of their keys, as values of JSON.
+
+    Args:
+        connection: connection to the catalog.
+        one: the table.
+        own_facts: whether the rows of ``about`` that are of the database itself are read too.
+    """
     plain = plain_table(one)
     keys = [plain.c[key.name] for key in one.primary_key.columns]
     statement = select(*plain.c).order_by(*keys)
+    if one is about and not own_facts:
+        statement = statement.where(plain.c.name.not_in(OWN_FACTS))
     options = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
     for row in connection.execute(statement, execution_options=options):
         yield row._asdict()
@@ -256,8 +369,8 @@ def _check_manifest(reader: PartReader) -> dict[str, int]:
         expected = {str(name): int(one["rows"]) for name, one in manifest["tables"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DatasetError(f"the tables of {place} cannot be read: {error}") from error
-    if expected.keys() != metadata.tables.keys():
-        odd = sorted(expected.keys() ^ metadata.tables.keys())[0]
+    if expected.keys() != {one.name for one in exported_tables()}:
+        odd = sorted(expected.keys() ^ {one.name for one in exported_tables()})[0]
         raise DatasetError(f"{place} has other tables than a catalog: {odd!r}")
     for name, part in reader.parts.items():
         if part.get("table") != name.rpartition("-")[0]:
@@ -269,7 +382,7 @@ def _check_manifest(reader: PartReader) -> dict[str, int]:
 
 def _first_occupied(connection: Connection) -> str:
     """Name of the first table with rows, other than ``about``; empty if there is none."""
-    for one in metadata.sorted_tables:
+    for one in exported_tables():
         if one is not about and connection.execute(select(exists(select(one)))).scalar():
             return one.name
     return ""
@@ -344,10 +457,9 @@ def _insert(
     connection: Connection,
     one: Table,
     rows: Sequence[tuple[int, dict[str, Any]]],
-    reader: PartReader,
-    name: str,
+    explain: Callable[[int, str], Exception],
 ) -> None:
-    """Inserts rows; of those that the database refuses, the first is named."""
+    """Inserts numbered rows; of those that the database refuses, the first is named by ``explain``."""
     if not rows:
         return
     statement = insert(plain_table(one))
@@ -355,26 +467,16 @@ def _insert(
         with connection.begin_nested():
             connection.execute(statement, [row for _, row in rows])
         return
-    except IntegrityError:
+    except (IntegrityError, CatalogError):
         pass
     for number, row in rows:
         try:
             with connection.begin_nested():
                 connection.execute(statement, row)
         except IntegrityError as error:
-            raise _wrong(reader, name, number, f"it does not fit the rows before: {error.orig}") from error
-
-
-def _raise_sequences(connection: Connection) -> None:
-    """Makes PostgreSQL number new rows after those that came with their keys, as SQLite does by itself."""
-    if connection.dialect.name != "postgresql":
-        return
-    for one in metadata.sorted_tables:
-        key = one.autoincrement_column
-        highest = None if key is None else connection.execute(select(func.max(key))).scalar()
-        if key is not None and highest is not None:
-            sequence = func.pg_get_serial_sequence(one.name, key.name)
-            connection.execute(select(func.setval(sequence, highest)))
+            raise explain(number, f"it does not fit the rows before: {error.orig}") from error
+        except CatalogError as error:
+            raise explain(number, str(error)) from error
 
 
 def _check_filing(connection: Connection, reader: PartReader) -> None:
@@ -397,3 +499,9 @@ def _wrong(reader: PartReader, name: str, number: int, reason: str) -> DatasetEr
     return DatasetError(
         f"{reader.place}/{name}:{number}: {reason}", hint="nothing was imported; export again"
     )
+
+
+def _not_taken(one: Table, rows: Sequence[Mapping[str, Any]], number: int, reason: str) -> CatalogError:
+    """The error where a database does not take a row that another one has; the row is told by its key."""
+    key = ", ".join(f"{column.name} {rows[number][column.name]!r}" for column in one.primary_key.columns)
+    return CatalogError(f"{one.name} with {key} was not taken: {reason}", hint="nothing was copied")

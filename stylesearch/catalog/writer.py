@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,14 +21,16 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    cast,
     delete,
     func,
     insert,
     select,
-    type_coerce,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.feature_rows import FeatureRows
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
@@ -43,6 +46,7 @@ from stylesearch.catalog.records import (
     SourceListing,
 )
 from stylesearch.catalog.schema_version import complete_mark
+from stylesearch.catalog.shown_counts import ShownCounts
 from stylesearch.catalog.stored_types import check_variants
 from stylesearch.catalog.tables import (
     ImageState,
@@ -57,10 +61,11 @@ from stylesearch.catalog.tables import (
     products,
     sources,
 )
+from stylesearch.catalog.value_rows import Values, store_values, values_to_filter
 from stylesearch.catalog.vector_codec import DTYPES, checksum, encode_vectors
 from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, DatasetError, NotInCatalog
-from stylesearch.listing import Listing
-from stylesearch.types import Product, Variant
+from stylesearch.listing import Listing, fault_of_texts
+from stylesearch.types import Domain, Product, Variant
 
 __all__ = ["Writer"]
 
@@ -105,11 +110,15 @@ class Writer:
 
     Every method but ``transaction`` is called inside ``with writer.transaction():``. Readers see all
     changes when that ends, or none. Every method takes many rows and costs a few statements.
+
+    Attributes:
+        shown_counts: what else changes products or images tells it: see ``stylesearch.catalog.shown_counts``.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._features = FeatureRows(connection)
+        self.shown_counts = ShownCounts(connection)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -117,12 +126,21 @@ class Writer:
 
         Raises:
             CatalogLocked: another program's transaction did not end in time.
-            CatalogError: no space left, or not allowed.
+            CatalogError: no space left, not allowed, or a row contradicts others.
         """
         if self._connection.in_transaction():
             raise RuntimeError("a transaction is open already: they do not nest")
-        with self._connection.begin():
-            yield
+        backend = backend_behind(self._connection)
+        try:
+            with self._connection.begin():
+                backend.begin_writing(self._connection)
+                yield
+                backend.end_writing(self._connection)
+        except IntegrityError as error:
+            raise CatalogError(
+                f"a row contradicts others in the catalog {backend}: {error.orig}",
+                hint="run `stylesearch db check`; nothing of this transaction was stored",
+            ) from error
 
     def feature_set(
         self,
@@ -237,7 +255,7 @@ class Writer:
             the product's key in this catalog and the change, by product id.
 
         Raises:
-            DatasetError: a product has no id.
+            DatasetError: a product has no id, or a text that no database stores.
         """
         by_id: dict[str, Listing] = {}
         for one in wanted:
@@ -245,6 +263,8 @@ class Writer:
                 raise DatasetError(f"every product has an id. Received: {one}")
             if one.id not in by_id:
                 by_id[one.id] = Listing.of(one) if isinstance(one, Product) else one
+                if fault := fault_of_texts(by_id[one.id]):
+                    raise DatasetError(f"a text cannot be stored: {fault}", hint="take it out")
         source_pk = self._source_pk(source)
         known = self._known_products(by_id)
         pks = [pk for pk, _, _ in known.values()]
@@ -281,6 +301,8 @@ class Writer:
             added = insert(products).returning(products.c.id, products.c.pk)
             for product_id, pk in self._connection.execute(added, new):
                 result[product_id] = pk, ProductChange(Change.NEW)
+            values_of_new = {result[row["id"]][0]: _values_to_filter(row) for row in new}
+            store_values(self._connection, values_of_new, are_new=True)
         self._update_products(changed, moved)
         self._store_listings(source_pk, {result[name][0]: row for name, row in listed.items()}, stored)
         return {product_id: result[product_id] for product_id in by_id}
@@ -315,6 +337,9 @@ class Writer:
                 refused = f"{error.message}: {error.hint}"
                 result[product_id] = ProductChange(Change.UNCHANGED, refused=refused)
                 continue
+            if fault := fault_of_texts(Listing(product_id, said)):
+                result[product_id] = ProductChange(Change.UNCHANGED, refused=fault)
+                continue
             before = mine or SourceListing(source, "", {}, {}, lists=False)
             if said != before.said:
                 listed[pk] = _listing_values(replace(before, said=said))
@@ -342,7 +367,7 @@ class Writer:
 
         It reads the variants of the whole catalog, once: for a few ids as for a hundred thousand.
         """
-        written = type_coerce(products.c.variants, String)
+        written = cast(products.c.variants, String)
         statement = select(products.c.id, written).where(written != "[]").order_by(products.c.pk)
         found: dict[str, tuple[Variant, ...]] = {}
         for product_id, text in self._open().execute(statement):
@@ -379,12 +404,16 @@ class Writer:
         by_key: dict[ImageKey, ImageEntry] = {}
         for entry in entries:
             by_key.setdefault((entry.product_id, entry.path), entry)
-        product_pks = self._product_pks({product_id for product_id, _ in by_key})
+        product_pks, category_of = self._product_pks({product_id for product_id, _ in by_key})
         known: dict[tuple[int, str], Any] = {}
+        shown: dict[tuple[int, str], bool] = {}
+        domain_at, state_at = (3 + _entry_columns.index(one) for one in (images.c.domain, images.c.state))
         for batch in in_batches(sorted(product_pks.values())):
             statement = select(images.c.product_pk, images.c.path, images.c.pk, *_entry_columns)
             for row in connection.execute(statement.where(images.c.product_pk.in_(batch))):
                 known[row[0], row[1]] = row[2:]
+                shown[row[0], row[1]] = _is_shown(str(row[domain_at]), str(row[state_at]))
+        shown_before = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
         result: dict[ImageKey, tuple[int, Change]] = {}
         new: list[dict[str, Any]] = []
         updated: list[dict[str, Any]] = []
@@ -393,6 +422,7 @@ class Writer:
         for key, entry in by_key.items():
             product_pk = product_pks[entry.product_id]
             values = _image_values(entry)
+            shown[product_pk, entry.path] = _is_shown(values["domain"], values["state"])
             before = known.get((product_pk, entry.path))
             if before is None:
                 new.append({"product_pk": product_pk, "path": entry.path, **values})
@@ -426,6 +456,10 @@ class Writer:
             for key in by_key.keys() - result.keys():
                 result[key] = (pk_of[product_pks[key[0]], key[1]], Change.NEW)
         self._list_images(source_pk, [pk for pk, _ in result.values()])
+        shown_now = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
+        differences = Counter(category_of[pk] for pk in shown_now - shown_before)
+        differences.subtract(category_of[pk] for pk in shown_before - shown_now)
+        self.shown_counts.add(differences)
         return {key: result[key] for key in by_key}
 
     def add_features(
@@ -471,6 +505,7 @@ class Writer:
         connection = self._open()
         removed = 0
         for batch in in_batches(sorted(set(product_ids))):
+            self.shown_counts.removing(products.c.id.in_(batch))
             removed += connection.execute(delete(products).where(products.c.id.in_(batch))).rowcount
         return removed
 
@@ -491,6 +526,7 @@ class Writer:
             )
             orphans = [pk for pk in batch if not any(one.lists for one in left.get(pk, ()))]
             for some in in_batches(orphans):
+                self.shown_counts.removing(products.c.pk.in_(some))
                 removed += connection.execute(delete(products).where(products.c.pk.in_(some))).rowcount
             self._take_back(gone, left)
         return removed
@@ -502,6 +538,10 @@ class Writer:
     def refile_products(self, product_pks: Sequence[int]) -> None:
         """Files the vectors of products under their present categories, with new ids."""
         self._features.refile(self._images_of_products(product_pks))
+
+    def store_values(self, rows: Mapping[int, Mapping[str, Any]]) -> None:
+        """Stores what filters ask of products, by key the rows of ``merging.product_values``."""
+        store_values(self._open(), {pk: _values_to_filter(row) for pk, row in rows.items()})
 
     def remove_feature_sets(self, fingerprints: Iterable[str]) -> int:
         """Removes feature sets with all their vectors; returns how many were removed."""
@@ -576,8 +616,10 @@ class Writer:
 
     def _update_products(self, rows: Sequence[dict[str, Any]], moved: Sequence[int]) -> None:
         """Stores rows of products, and files the vectors of moved ones under their new categories."""
-        if rows:
-            self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
+        with self.shown_counts.following(moved):
+            if rows:
+                self._open().execute(update(products).where(products.c.pk == bindparam("row_pk")), list(rows))
+                self.store_values({row["row_pk"]: row for row in rows})
         self.refile_products(moved)
 
     def _take_back(
@@ -617,14 +659,19 @@ class Writer:
             raise RuntimeError("call this inside `with writer.transaction():`")
         return self._connection
 
-    def _product_pks(self, product_ids: set[str]) -> dict[str, int]:
-        found: dict[str, int] = {}
+    def _product_pks(self, product_ids: set[str]) -> tuple[dict[str, int], dict[int, str]]:
+        """Reads keys of products by id, and categories by key."""
+        pk_of: dict[str, int] = {}
+        category_of: dict[int, str] = {}
         for batch in in_batches(sorted(product_ids)):
-            statement = select(products.c.id, products.c.pk).where(products.c.id.in_(batch))
-            found.update(self._connection.execute(statement).all())
-        if missing := product_ids - found.keys():
+            statement = select(products.c.id, products.c.pk, products.c.category)
+            for product_id, pk, category in self._connection.execute(
+                statement.where(products.c.id.in_(batch))
+            ):
+                pk_of[product_id], category_of[pk] = pk, category
+        if missing := product_ids - pk_of.keys():
             raise NotInCatalog(f"no product {min(missing)!r} in the catalog to add a picture to")
-        return found
+        return pk_of, category_of
 
     def _images_of_products(self, product_pks: Sequence[int]) -> list[int]:
         found: list[int] = []
@@ -643,6 +690,10 @@ def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict
     }
 
 
+def _values_to_filter(row: Mapping[str, Any]) -> Values:
+    return values_to_filter(row["attributes"], [one.options for one in row["variants"]])
+
+
 def _listing_values(listing: SourceListing) -> dict[str, Any]:
     """Converts a listing to a row of its table, by column, without its product and source."""
     return {
@@ -651,6 +702,11 @@ def _listing_values(listing: SourceListing) -> dict[str, Any]:
         "guesses": listing.guesses,
         "lists": listing.lists,
     }
+
+
+def _is_shown(domain: str, state: str | None) -> bool:
+    """Whether an image is among those of ``stylesearch.catalog.queries.IS_SHOWN``."""
+    return domain == Domain.SHOP.value and state == ImageState.OK.value
 
 
 def _image_values(entry: ImageEntry) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from stylesearch.evaluation.protocol import Protocol
 from stylesearch.evaluation.results import Columns, StudySettings
 from stylesearch.features.images import CatalogImage
 from stylesearch.images.regions import PERSON_PLAN, count_squares
+from stylesearch.index.build_lock import building
 from stylesearch.search import Gallery, maintenance
 from stylesearch.types import Domain, ReportCount, SearchRequest
 
@@ -44,9 +45,9 @@ def refresh_indexes(home: SpaceLocation, metrics: Sequence[str]) -> None:
     """Builds indexes that are missing or behind, and fits the space first where it is outdated.
 
     Raises:
-        CatalogLocked: another process is writing.
+        IndexesLocked: another process is building.
     """
-    with home.catalog.writing():
+    with building(home.folder.parents[1], home.catalog.lock_timeout):
         maintenance.refresh(home, list(metrics))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from stylesearch.array_types import Features, Images
 from stylesearch.errors import MissingDependency
-from stylesearch.extractors.base import check_images
+from stylesearch.extractors.base import Extractor, check_images
 from stylesearch.extractors.engines.base import Engine, GraphRecipe
 
 __all__ = ["CnnExtractor"]
@@ -27,6 +27,7 @@ class CnnExtractor:
             finished model tells).
         concurrency: how many threads may usefully call ``extract`` at once.
         import_engine: imports the engine's library; called by ``preload``, before its thread starts.
+        load: loads it anew, in another process: it is pickled as this function. None: it cannot be pickled.
     """
 
     def __init__(
@@ -35,13 +36,20 @@ class CnnExtractor:
         open_engine: Callable[[GraphRecipe], Engine],
         concurrency: int = 1,
         import_engine: Callable[[], object] = lambda: None,
+        load: Callable[[], Extractor] | None = None,
     ) -> None:
         self.recipe = recipe
         self.concurrency = concurrency
         self._open_engine = open_engine
         self._import_engine = import_engine
+        self._load = load
         self._engine: Future[Engine] | None = None
         self._loading = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._load is None:
+            raise TypeError(f"{self.name} was not loaded by its name: other processes cannot load it")
+        return self._load, ()
 
     @property
     def name(self) -> str:

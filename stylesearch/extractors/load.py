@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -22,6 +25,7 @@ from stylesearch.extractors.spec import COLORS, TEXTURE, ExtractorSpec
 from stylesearch.extractors.user_model import user_model_recipe
 from stylesearch.extractors.weights import WeightsSource, find_weights, imagenet_path, keras_models_folder
 from stylesearch.extractors.with_colors import ExtractorWithColors
+from stylesearch.files import expand_user
 from stylesearch.parallel import usable_cores
 from stylesearch.registry import unknown_name
 
@@ -173,7 +177,12 @@ def load_extractor(
                 f"{name} is not a network and has no weights. Received: weights={spec.weights!r}"
             )
         compute = choose_compute(spec.engine, spec.precision, throughput)
-        return _load_white_box(WHITE_BOXES.load(name), size, compute)
+        return _load_white_box(
+            WHITE_BOXES.load(name),
+            size,
+            compute,
+            functools.partial(load_extractor, _anywhere(spec), throughput=throughput),
+        )
     if name in BACKBONES:
         backbone = BACKBONES[name]
         found = find_weights(backbone, spec.weights)
@@ -190,6 +199,9 @@ def load_extractor(
         functools.partial(_open_engine, choice=choice, precision=spec.precision),
         concurrency=usable_cores() if throughput and choice.device == "CPU" else 1 + throughput,
         import_engine=functools.partial(_import_engine, choice),
+        load=functools.partial(
+            load_extractor, dataclasses.replace(_anywhere(spec), with_colors=False), throughput=throughput
+        ),
     )
     return ExtractorWithColors(network) if spec.with_colors else network
 
@@ -224,7 +236,9 @@ def _describe_white_box(feature: Feature, choice: EngineChoice) -> ExtractorInfo
     )
 
 
-def _load_white_box(feature: Feature, size: int | None, choice: EngineChoice) -> WhiteBoxExtractor:
+def _load_white_box(
+    feature: Feature, size: int | None, choice: EngineChoice, load: Callable[[], Extractor]
+) -> WhiteBoxExtractor:
     size = _size_in_range(feature.name, feature.input_size if size is None else size, feature.min_size)
     return WhiteBoxExtractor(
         feature,
@@ -232,6 +246,7 @@ def _load_white_box(feature: Feature, size: int | None, choice: EngineChoice) ->
         functools.partial(open_compute, feature, size, choice),
         # On the CPU a second thread mostly waits for the first: NumPy releases Python's lock only briefly.
         concurrency=2 if choice.device == "GPU" else 1,
+        load=load,
     )
 
 
@@ -256,6 +271,16 @@ def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
         device=choice.device,
         summary=backbone.summary,
     )
+
+
+def _anywhere(spec: ExtractorSpec) -> ExtractorSpec:
+    """The spec for a process with another working directory: with absolute paths."""
+    name, weights = spec.name, spec.weights
+    if spec.is_model_file:
+        name = str(Path(name).absolute())
+    if weights is not None and not re.fullmatch("imagenet|random(:.*)?", weights):
+        weights = str(expand_user(weights).absolute())
+    return dataclasses.replace(spec, name=name, weights=weights)
 
 
 def _choose_size(backbone: Backbone, size: int | None) -> int:

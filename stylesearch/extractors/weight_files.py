@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from stylesearch.errors import WeightsMismatch
+from stylesearch.extractors.hdf5_names import keras2_root, read_names
 from stylesearch.extractors.weights import WeightsSource
 from stylesearch.files import sha256_file
 
@@ -34,10 +35,6 @@ __all__ = ["assign_weights"]
 
 MAX_CHUNK: Final = 256 << 20
 """Bytes of a piece in which an array may be stored; a piece is unpacked as a whole."""
-
-MAX_NAMES: Final = 100_000
-MAX_NAME_BYTES: Final = 1000
-"""Names in a list of layers or weights, and bytes of each."""
 
 _SMALL: Final = 256 << 20
 _MAX_RATIO: Final = 4
@@ -82,7 +79,8 @@ def assign_weights(graph: Any, weights: WeightsSource) -> None:
     n_bytes = sum(4 * math.prod(weight.shape) for weight in graph.weights)
     with _open_hdf5(weights.path, weights.replaced_by, max(_SMALL, _MAX_RATIO * n_bytes)) as file:
         try:
-            stored = _keras2_layers(file) if _is_keras2(file) else _keras3_layers(file, graph)
+            root = keras2_root(file)
+            stored = _keras3_layers(file, graph) if root is None else _keras2_layers(file, root, weights.path)
             _check(graph, layers, stored, weights.path)
             for _, found in zip(layers, stored, strict=False):
                 for array in found.arrays:
@@ -139,18 +137,9 @@ def _open_hdf5(path: Path, hint: str, max_bytes: int) -> Iterator[Any]:
         yield file
 
 
-def _is_keras2(file: Any) -> bool:
-    return "layer_names" in file.attrs or "model_weights" in file
-
-
-def _keras2_layers(file: Any) -> list[_StoredLayer]:
-    root = file if "layer_names" in file.attrs else file["model_weights"]
-    layers = []
-    for name in _names(root, "layer_names"):
-        arrays = [root[name][weight] for weight in _names(root[name], "weight_names")]
-        if arrays:
-            layers.append(_StoredLayer(name, arrays))
-    return layers
+def _keras2_layers(file: Any, root: Any, path: Path) -> list[_StoredLayer]:
+    names = read_names(file, None if path.suffix == ".keras" else path)
+    return [_StoredLayer(layer, [root[layer][one] for one in weights]) for layer, weights in names if weights]
 
 
 def _check_storage(array: Any, file: Any) -> None:
@@ -164,28 +153,6 @@ def _check_storage(array: Any, file: Any) -> None:
         raise ValueError(f"{array.name} is no array of numbers in this file")
     if array.chunks is not None and math.prod(array.chunks) * array.dtype.itemsize > MAX_CHUNK:
         raise ValueError(f"{array.name} is stored in pieces of more than {MAX_CHUNK >> 20} MiB")
-
-
-def _attribute(group: Any, name: str) -> Any:
-    """Reads an attribute, which may say that it has any number of names.
-
-    Raises:
-        ValueError: it has too many.
-    """
-    found = group.attrs.get_id(name)
-    if math.prod(found.shape) > MAX_NAMES or found.dtype.itemsize > MAX_NAME_BYTES:
-        raise ValueError(f"the list {name} has more than {MAX_NAMES:,} names, or names that are too long")
-    return group.attrs[name]
-
-
-def _names(group: Any, attribute: str) -> list[str]:
-    """Reads a list in an attribute; Keras splits long ones into ``layer_names0``, ``layer_names1``, ..."""
-    if attribute in group.attrs:
-        chunks = [_attribute(group, attribute)]
-    else:
-        keys = (f"{attribute}{number}" for number in range(len(group.attrs)))
-        chunks = [_attribute(group, key) for key in keys if key in group.attrs]
-    return [name.decode() if isinstance(name, bytes) else str(name) for chunk in chunks for name in chunk]
 
 
 def _keras3_layers(file: Any, graph: Any) -> list[_StoredLayer]:

@@ -31,6 +31,9 @@ class ExtractorWithColors:
     def __init__(self, network: Extractor) -> None:
         self.network = network
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ExtractorWithColors, (self.network,)
+
     @property
     def name(self) -> str:
         """The network's name and ``+colors``."""

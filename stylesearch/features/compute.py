@@ -17,7 +17,14 @@ from stylesearch.array_types import Floats
 from stylesearch.catalog import Catalog, FeatureSet, KnownImage
 from stylesearch.errors import CatalogError
 from stylesearch.features.images import CatalogImage
-from stylesearch.features.prepare import PreparedImage, Task, prepare_image, prepare_regions
+from stylesearch.features.prepare import (
+    PreparedImage,
+    Task,
+    give_up_image,
+    give_up_photo,
+    prepare_image,
+    prepare_regions,
+)
 from stylesearch.features.region_cache import RegionCache
 from stylesearch.features.stream import ExtractionOptions, extract_stream
 from stylesearch.images.regions import PERSON_PLAN
@@ -32,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["compute_missing", "compute_regions", "feature_set_of", "read_features"]
 
 STORED_AT_ONCE = 256
+COMPUTED_ELSEWHERE_AT_ONCE: Final = 4096
+"""Images that a cluster computes before they are stored: at the end of each part its workers wait."""
+
 PLANNED_AT_ONCE: Final = 500
 
 
@@ -112,8 +122,9 @@ def compute_missing(
         missing = _missing(catalog, feature_set, images)
         failures: dict[int, str] = {}
         # Part by part, so that an image with several names is computed once.
-        for start in range(0, len(missing), STORED_AT_ONCE):
-            part = missing[start : start + STORED_AT_ONCE]
+        n_at_once = STORED_AT_ONCE if options.executor is None else COMPUTED_ELSEWHERE_AT_ONCE
+        for start in range(0, len(missing), n_at_once):
+            part = missing[start : start + n_at_once]
 
             def tell(n_done: int, start: int = start) -> None:
                 if progress:
@@ -148,8 +159,9 @@ def compute_regions(
         [extractor],
         options.executor,
         batch_size=options.batch_size,
-        n_workers=options.n_workers,
+        n_workers=options.n_at_once,
         n_regions=cache.n_regions,
+        give_up=give_up_photo,
     )
     failures: dict[int, str] = {}
     for n_done, sample in enumerate(samples, 1):
@@ -199,7 +211,8 @@ def _compute_part(
         [extractor],
         options.executor,
         batch_size=options.batch_size,
-        n_workers=options.n_workers,
+        n_workers=options.n_at_once,
+        give_up=give_up_image,
     )
     computed: dict[object, PreparedImage] = {}
     for n_done, (content, sample) in enumerate(zip(to_compute, samples, strict=True), 1):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from stylesearch.catalog import ImageEntry, KnownImage
+from stylesearch.catalog.records import Content
 from stylesearch.errors import StyleSearchError
 from stylesearch.features.images import CatalogImage
 from stylesearch.features.stream import Sample
@@ -17,7 +19,21 @@ from stylesearch.images.remote.values import Fetched, NotFetched
 from stylesearch.images.source import hash_image, read_image, read_listed, stat_image
 from stylesearch.listing import Record
 
-__all__ = ["PhotoSample", "PreparedImage", "Task", "known_entry", "prepare_image", "prepare_regions"]
+__all__ = [
+    "PhotoSample",
+    "PreparedImage",
+    "Task",
+    "give_up_image",
+    "give_up_photo",
+    "known_entry",
+    "look_at_image",
+    "prepare_image",
+    "prepare_regions",
+]
+
+
+NOT_DECODED: Final = "it was not decoded"
+"""The error of an image that was only looked at, until it is decoded or found by its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,11 @@ class PreparedImage(Sample):
     task: Task
     entry: ImageEntry
 
+    @property
+    def content(self) -> Content:
+        """Digest of the file, and the box: images that agree in both have the same vectors."""
+        return self.entry.sha256 or "", self.entry.box
+
 
 @dataclass(eq=False, slots=True)
 class PhotoSample(Sample):
@@ -82,6 +103,28 @@ def prepare_image(task: Task, *, sizes: Mapping[str, int], max_pixels: int) -> P
     prepared = _prepare(task, sizes, max_pixels)
     prepared.prepare_seconds = time.thread_time() - began
     return prepared
+
+
+def look_at_image(task: Task, *, sizes: Mapping[str, int]) -> PreparedImage:
+    """Reads and hashes an image as ``prepare_image`` does, without decoding it.
+
+    Returns:
+        the finished result where nothing is to be decoded; else one that ``is_looked_at``.
+    """
+    return _prepare(task, sizes, None)
+
+
+def give_up_image(task: Task, reason: str) -> PreparedImage:
+    """The result for an image that could not be prepared, for a reason that says nothing of the image.
+
+    An image that the catalog has as usable stays so; the next ingest tries it again.
+    """
+    return _unreadable(task, reason, is_gone=False)
+
+
+def give_up_photo(image: CatalogImage, reason: str) -> PhotoSample:
+    """The result for a photo of the catalog that could not be prepared."""
+    return PhotoSample(image, failure=reason)
 
 
 def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: int) -> PhotoSample:
@@ -124,7 +167,8 @@ def known_entry(record: Record, known: KnownImage) -> ImageEntry:
     )
 
 
-def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedImage:
+def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int | None) -> PreparedImage:
+    """Prepares an image; without ``max_pixels`` it is not decoded."""
     record, known, content = task.record, task.known, task.content
     if isinstance(content, NotFetched):
         # Not even where its server says that it is gone: it lies here, and the source still lists it.
@@ -154,6 +198,9 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int) -> PreparedI
             key = stat_key(status) if content is None else None
             return PreparedImage(task, replace(known_entry(record, known), stat_key=key, file=file))
         wanted = task.lacking if is_same else frozenset(sizes)
+        if max_pixels is None:
+            seen = replace(_entry(record, error=NOT_DECODED), sha256=sha256, stat_key=key, file=file)
+            return PreparedImage(task, seen, wanted=wanted, is_looked_at=True)
         inputs = make_inputs(
             data,
             [sizes[one] for one in wanted],

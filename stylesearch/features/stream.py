@@ -4,10 +4,17 @@
 items -> prepare (decode, crop) -> batches -> extract -> samples, in the order of the items
 ```
 
-By default both steps run in threads of this process. With an executor (a pool of processes, or the client of
-a cluster) both steps of a batch run where the executor runs them: items are sent there, vectors or failures
-come back, and no pixels are sent. Either way pictures are decoded in processes of their own
-(``stylesearch.images.processes``); the limits of what that takes hold for each process of the executor.
+By default both steps run in threads of this process. With an executor (a pool of processes, or a cluster)
+both steps of a batch run where the executor runs them: items are sent there, vectors or failures come back,
+and no pixels are sent. Where vectors may be known by content, items are first looked at there, many at a
+time, so that they can be asked for here before anything is decoded:
+
+```text
+items -> look (read, hash) -> known here? -> no: batches -> prepare and extract -> samples, in their order
+```
+
+Either way pictures are decoded in processes of their own (``stylesearch.images.processes``); the limits of
+what that takes hold for each process of the executor.
 
 Either way only a bounded window of items is on the way at once, so memory does not grow with the source.
 """
@@ -15,9 +22,12 @@ Either way only a bounded window of items is on the way at once, so memory does 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import functools
 import itertools
+import os
 import pickle
+import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -25,12 +35,14 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 import numpy as np
 
 from stylesearch.array_types import Floats, Pixels
+from stylesearch.errors import BatchLost, StyleSearchError, WorkerRefused
 from stylesearch.extractors.with_colors import ExtractorWithColors
+from stylesearch.features.cluster.executor import ClusterExecutor
 from stylesearch.images.limits import DecodingLimits, decoding_limits, limit_decoding
 from stylesearch.images.processes.pool import decoder_processes
 from stylesearch.parallel import quick_switches
@@ -39,6 +51,9 @@ if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
 
 __all__ = ["MAX_SAMPLES", "ExtractionOptions", "Sample", "extract_stream", "map_in_order"]
+
+LOOKED_AT_ONCE: Final = 4
+"""Batches of items that are looked at in one call of an executor."""
 
 MAX_SAMPLES: Final = 256
 """Samples of a batch, with those that have nothing to be extracted."""
@@ -54,7 +69,8 @@ class ExtractionOptions:
 
     Attributes:
         batch_size: images of a forward pass.
-        n_workers: threads that read and decode; with an executor, how many batches it runs at once.
+        n_workers: threads that read and decode; with an executor other than a cluster, how many batches it
+            runs at once.
         max_pixels: larger images are refused before they are decoded.
         lock_timeout: seconds to wait for another process that writes to the catalog.
         executor: runs whole batches, in other processes or on other machines, to which the extractors are
@@ -67,6 +83,11 @@ class ExtractionOptions:
     lock_timeout: float = 30.0
     executor: Executor | None = None
 
+    @property
+    def n_at_once(self) -> int | Callable[[], int]:
+        """Threads, or batches that the executor runs at once; of a cluster a function, since that changes."""
+        return self.executor.n_slots if isinstance(self.executor, ClusterExecutor) else self.n_workers
+
 
 @dataclass(eq=False, slots=True)
 class Sample:
@@ -75,6 +96,7 @@ class Sample:
     Attributes:
         inputs: network inputs by their size, uint8 (regions, size, size, 3); empty where there is nothing to
             extract from, and after the extraction.
+        is_looked_at: whether it was only looked at: it has no inputs yet, and something to extract from.
         wanted: fingerprints of the extractors whose vectors are wanted; None for all of the stream.
         vectors: features by the extractor's fingerprint, float32 (regions, dim). Vectors that are set before
             the extraction are kept; those of a network that is used with colors get the colors appended.
@@ -85,6 +107,7 @@ class Sample:
     """
 
     inputs: dict[int, Pixels] = field(default_factory=dict, kw_only=True)
+    is_looked_at: bool = field(default=False, kw_only=True)
     wanted: frozenset[str] | None = field(default=None, kw_only=True)
     vectors: dict[str, Floats] = field(default_factory=dict, kw_only=True)
     failure: str | None = field(default=None, kw_only=True)
@@ -95,7 +118,21 @@ class Sample:
     @property
     def n_inputs(self) -> int:
         """Number of inputs of one size."""
-        return max((len(pixels) for pixels in self.inputs.values()), default=0)
+        return max((len(pixels) for pixels in self.inputs.values()), default=int(self.is_looked_at))
+
+    @property
+    def content(self) -> object:
+        """What identifies the content; None where that is not known."""
+        return None
+
+    def become(self, other: Self) -> None:
+        """Takes over all that another sample of the same item has."""
+        for one in dataclasses.fields(self):
+            setattr(self, one.name, getattr(other, one.name))
+
+    def drop_inputs(self) -> None:
+        """Leaves nothing to be extracted from."""
+        self.inputs, self.is_looked_at = {}, False
 
     def lacks(self, extractor: Extractor) -> bool:
         """Whether vectors of an extractor have to be computed."""
@@ -112,9 +149,11 @@ def extract_stream(
     executor: Executor | None = None,
     *,
     batch_size: int = 32,
-    n_workers: int = 2,
+    n_workers: int | Callable[[], int] = 2,
     n_regions: int = 1,
     find_known: Callable[[list[SampleT]], None] | None = None,
+    look: Callable[[Given], SampleT] | None = None,
+    give_up: Callable[[Given, str], SampleT] | None = None,
 ) -> Generator[SampleT]:
     """Prepares items and extracts their features, batch by batch.
 
@@ -128,12 +167,15 @@ def extract_stream(
             place of the extractor.
         executor: runs whole batches; None: threads of this process.
         batch_size: inputs that an extractor gets at once.
-        n_workers: threads that prepare, or batches that the executor works on.
+        n_workers: threads that prepare, or batches that the executor works on (or a function that tells it).
         n_regions: about how many inputs a sample has; the more there are, the fewer samples are in work at
             once.
         find_known: called in the caller's thread with the samples of each batch before the extraction; may
-            add vectors that are known. Not called with an executor, whose samples come back finished: then
-            known vectors are computed again, with the same result.
+            add vectors that are known. With an executor it is called only where there is ``look``.
+        look: with an executor: makes a sample that is looked at, of what may be known by its content, else
+            one that is finished. None: all is prepared at once.
+        give_up: makes the sample of an item that the executor has lost with its worker too often
+            (``BatchLost``), and of the reason; None: that is raised.
 
     Yields:
         The samples, in the order of the items. An exception of ``prepare`` or of an extractor is raised in
@@ -142,11 +184,17 @@ def extract_stream(
     batch_items = max(1, batch_size // n_regions)
     with ExitStack() as held:
         if executor is not None:
-            job = partial(_prepare_and_extract, prepare, _Extractors(extractors), decoding_limits())
-            lists = _lists(items, batch_items)
-            done = held.enter_context(closing(map_in_order(executor, job, lists, window=n_workers + 1)))
-            yield from itertools.chain.from_iterable(done)
+            elsewhere = _Elsewhere(executor, prepare, _Extractors(extractors), n_workers, give_up)
+            if look is None:
+                samples = elsewhere.extract(_lists(items, batch_items))
+            else:
+                seen = elsewhere.look(_lists(items, LOOKED_AT_ONCE * batch_items), look)
+                seen = held.enter_context(closing(seen))
+                found = held.enter_context(closing(_batches(seen, batch_size, find_known)))
+                samples = elsewhere.extract_looked_at(found)
+            yield from held.enter_context(closing(samples))
             return
+        n_workers = n_workers() if callable(n_workers) else n_workers
         held.enter_context(decoder_processes())
         loaded = _Extractors(extractors).loaded
         concurrency = min((one.concurrency for one in loaded), default=0)
@@ -180,16 +228,25 @@ def map_in_order(
         The results in the order of the items. An exception of ``function`` is raised in place of its
         result. When the caller stops early, calls that have not begun are cancelled.
     """
-    running: collections.deque[Future[Made]] = collections.deque()
+    pairs = ((item, executor.submit(function, item)) for item in items)
+    for _, future in _in_order(pairs, lambda: window):
+        yield future.result()
+
+
+def _in_order(
+    pairs: Iterable[tuple[Given, Future[Made]]], window: Callable[[], int]
+) -> Generator[tuple[Given, Future[Made]]]:
+    """Reads futures ahead, as many as fit into a window; cancels those that nobody reads."""
+    running: collections.deque[tuple[Given, Future[Made]]] = collections.deque()
     try:
-        for item in items:
-            running.append(executor.submit(function, item))
-            if len(running) >= window:
-                yield running.popleft().result()
+        for pair in pairs:
+            running.append(pair)
+            while len(running) >= window():
+                yield running.popleft()
         while running:
-            yield running.popleft().result()
+            yield running.popleft()
     finally:
-        for future in running:
+        for _, future in running:
             future.cancel()
 
 
@@ -211,26 +268,158 @@ class _Extractors:
 
     @functools.cached_property
     def _pickled(self) -> bytes:
-        return pickle.dumps(self._given)
+        # The fingerprint of one that is given as a function is not known before it is loaded.
+        expected = [None if callable(one) else one.fingerprint for one in self._given]
+        return pickle.dumps((pickle.dumps(self._given), expected))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickle_extractors, (self._pickled,)
+        return _ExtractorsElsewhere, (self._pickled,)
+
+
+@dataclass(frozen=True, slots=True)
+class _ExtractorsElsewhere:
+    """The extractors in another process; loaded there once, whatever the number of batches."""
+
+    pickled: bytes
+
+    @property
+    def loaded(self) -> tuple[Extractor, ...]:
+        """The extractors themselves.
+
+        Raises:
+            WorkerRefused: they cannot be loaded here, or would compute other vectors.
+        """
+        with _loading_elsewhere:
+            return _load_elsewhere(self.pickled)
+
+
+_loading_elsewhere = threading.Lock()
 
 
 @functools.lru_cache(maxsize=2)
-def _unpickle_extractors(pickled: bytes) -> _Extractors:
-    """Returns the same object for each batch of a stream, so that a worker loads a network once."""
-    return _Extractors(pickle.loads(pickled))
+def _load_elsewhere(pickled: bytes) -> tuple[Extractor, ...]:
+    given, expected = pickle.loads(pickled)
+    here = f"process {os.getpid()} on {socket.gethostname()}"
+    try:
+        loaded = tuple(one() if callable(one) else one for one in pickle.loads(given))
+        found = [one.fingerprint for one in loaded]
+    except Exception as error:
+        hint = error.hint if isinstance(error, StyleSearchError) else ""
+        raise WorkerRefused(f"{here} cannot load the extractor: {error}", hint=hint) from error
+    for one, own, wanted in zip(loaded, found, expected, strict=True):
+        if wanted not in (None, own):
+            raise WorkerRefused(
+                f"{here} has other weights or another version: its {one.name} has the fingerprint "
+                f"{own[:12]}; {wanted[:12]} is asked for",
+                hint="give all machines the same weights and the same versions",
+            )
+    return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending(Generic[Given]):
+    """An item that was looked at, with the vectors that are known of its content."""
+
+    item: Given
+    content: object
+    vectors: dict[str, Floats]
+
+
+class _Elsewhere:
+    """The steps of a stream, run by an executor."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        prepare: Callable[[Any], Any],
+        extractors: _Extractors,
+        n_workers: int | Callable[[], int],
+        give_up: Callable[[Any, str], Any] | None,
+    ) -> None:
+        self._executor = executor
+        self._job = partial(_prepare_and_extract, prepare, extractors, decoding_limits())
+        self._n_workers = n_workers
+        self._give_up = give_up
+        self._items: dict[int, Any] = {}
+
+    def extract(self, lists: Iterable[list[Any]]) -> Generator[Any]:
+        """Prepares and extracts items, batch by batch."""
+        batches = ([_Pending(item, None, {}) for item in items] for items in lists)
+        pairs = ((batch, self._executor.submit(self._job, batch)) for batch in batches)
+        with closing(_in_order(pairs, self._window)) as futures:
+            for batch, future in futures:
+                yield from self._result(future, [one.item for one in batch])
+
+    def look(self, lists: Iterable[list[Any]], look: Callable[[Any], Any]) -> Generator[Any]:
+        """Looks at items."""
+        job = partial(_look_at_all, look, decoding_limits())
+        pairs = ((items, self._executor.submit(job, items)) for items in lists)
+        with closing(_in_order(pairs, lambda: self._window() // LOOKED_AT_ONCE + 2)) as futures:
+            for items, future in futures:
+                for item, sample in zip(items, self._result(future, items), strict=True):
+                    if sample.is_looked_at:
+                        self._items[id(sample)] = item
+                    yield sample
+
+    def extract_looked_at(self, batches: Iterable[list[Any]]) -> Generator[Any]:
+        """Prepares and extracts samples that were looked at; the others are finished."""
+        with closing(_in_order(map(self._submit, batches), self._window)) as futures:
+            for batch, future in futures:
+                unfinished = [one for one in batch if one.is_looked_at]
+                items = [self._items.pop(id(one)) for one in unfinished]
+                for one, made in zip(unfinished, self._result(future, items), strict=True):
+                    one.become(made)
+                yield from batch
+
+    def _submit(self, batch: list[Any]) -> tuple[list[Any], Future[list[Any]]]:
+        for one in batch:
+            if not one.is_looked_at:
+                self._items.pop(id(one), None)
+        pending = [
+            _Pending(self._items[id(one)], one.content, one.vectors) for one in batch if one.is_looked_at
+        ]
+        if pending:
+            return batch, self._executor.submit(self._job, pending)
+        done: Future[list[Any]] = Future()
+        done.set_result([])
+        return batch, done
+
+    def _window(self) -> int:
+        """Batches on the way: each worker has one, and one more waits for it."""
+        return 2 * (self._n_workers() if callable(self._n_workers) else self._n_workers) + 1
+
+    def _result(self, future: Future[list[Any]], items: list[Any]) -> list[Any]:
+        try:
+            return future.result()
+        except BatchLost as lost:
+            if self._give_up is None:
+                raise
+            return [self._give_up(item, str(lost)) for item in items]
+
+
+def _look_at_all(look: Callable[[Any], Any], limits: DecodingLimits, items: list[Any]) -> list[Any]:
+    """Looks at items, in a process of the executor."""
+    if decoding_limits() != limits:  # in another process
+        limit_decoding(limits)
+    return [look(item) for item in items]
 
 
 def _prepare_and_extract(
-    prepare: Callable[[Given], SampleT], extractors: _Extractors, limits: DecodingLimits, items: list[Given]
-) -> list[SampleT]:
+    prepare: Callable[[Any], Any],
+    extractors: _Extractors | _ExtractorsElsewhere,
+    limits: DecodingLimits,
+    batch: list[_Pending[Any]],
+) -> list[Any]:
+    """Prepares and extracts a batch, in a process of the executor."""
     if decoding_limits() != limits:  # in another process
         limit_decoding(limits)
+    loaded = extractors.loaded
     with decoder_processes():
-        samples = [prepare(item) for item in items]
-    return _extract(extractors.loaded, samples) if extractors.loaded else samples
+        samples = [prepare(one.item) for one in batch]
+    for one, sample in zip(batch, samples, strict=True):
+        if sample.content == one.content:  # else its file was replaced in between
+            sample.vectors.update(one.vectors)
+    return _extract(loaded, samples) if loaded else samples
 
 
 def _lists(items: Iterable[Given], size: int) -> Iterator[list[Given]]:

@@ -54,16 +54,18 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+    def search_any(self, vectors: AnyFloats, k: int, *, among: Ids | None = None) -> tuple[Ids, Floats, Ids]:
         """Finds the k slots nearest to any of several vectors, such as the regions of one photo.
 
         Args:
             vectors: shape (q, dim).
             k: number of slots; at most ``count`` are returned, and none for q = 0.
+            among: the slots that are searched, int64, rising; all if not given.
 
         Returns:
             Ids, int64; for each its smallest distance over the vectors, float32; and which vector that was,
-            int64. All of shape (min(k, count),), sorted by distance, then by slot.
+            int64. All of shape (min(k, count),), or of as many as ``among`` has, sorted by distance, then by
+            slot.
 
         Raises:
             ValueError: k below 1, or vectors of another width or with values that are not finite.
@@ -132,6 +134,7 @@ class ExactIndex:
         """See ``stylesearch.index.base.VectorIndex.query``."""
         return nearest(validate_queries(vectors, self.dim, k), self._vectors, self._metric, k)
 
-    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+    def search_any(self, vectors: AnyFloats, k: int, *, among: Ids | None = None) -> tuple[Ids, Floats, Ids]:
         """See ``stylesearch.index.base.VectorIndex.search_any``."""
-        return nearest_to_any(validate_queries(vectors, self.dim, k), self._vectors, self._metric, k)
+        queries = validate_queries(vectors, self.dim, k)
+        return nearest_to_any(queries, self._vectors, self._metric, k, rows=among)

@@ -9,6 +9,7 @@ the current one is kept for readers that have just looked at the pointer.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import secrets
@@ -19,6 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
+
+import numpy as np
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.data_files import read_json
@@ -69,6 +72,9 @@ _GENERATION = re.compile(r"g(\d{8})-[0-9a-f]{8}")
 _UNFINISHED = "building-"
 _PATIENCE = 1800.0
 """Seconds to wait for another build of the same index."""
+
+_WORTH_OPENING = 512
+"""Vectors from which one scan of reduced vectors is worth opening their files."""
 
 _NAME = "category.json"
 _READABLE = 32
@@ -182,6 +188,7 @@ class Generations:
                 log.info("%s could not be removed yet: %s", folder, error)
 
 
+@functools.lru_cache(maxsize=4096)
 def slug_of(category: str) -> str:
     """Makes a folder name for a category: short, lower case, ASCII, never special, another for each.
 
@@ -229,13 +236,44 @@ class OpenIndex:
     Attributes:
         manifest: manifest of the index.
         ids: id of each slot, int64, shape (count,).
+        vectors: vector of each slot, shape (count, dim), memory-mapped.
         slots: the index of slots.
     """
 
-    def __init__(self, manifest: Manifest, ids: Ids, slots: VectorIndex) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        ids: Ids,
+        vectors: Floats,
+        slots: VectorIndex,
+        open_reduced: Callable[[], RerankedIndex],
+    ) -> None:
         self.manifest = manifest
         self.ids = ids
+        self.vectors = vectors
         self.slots = slots
+        self._is_rising = bool((ids[1:] > ids[:-1]).all())
+        self._open_reduced = open_reduced
+        self._reduced = slots if isinstance(slots, RerankedIndex) else None
+        self._was_asked = False
+
+    def reduced(self) -> RerankedIndex | None:
+        """The index of reduced vectors, to be scanned together with those of other categories.
+
+        Where searches of this category alone do without it, its files are opened here; those of few vectors
+        at the second call, since opening them takes longer than comparing with all vectors once.
+
+        Returns:
+            the index; None where none was written, or where it is not worth opening yet.
+
+        Raises:
+            IndexDamaged: its files are damaged, or removed since a newer generation took its place.
+        """
+        if self._reduced is None and self.manifest.reduced_width:
+            if self.count >= _WORTH_OPENING or self._was_asked:
+                self._reduced = self._open_reduced()
+            self._was_asked = True
+        return self._reduced
 
     @property
     def count(self) -> int:
@@ -267,15 +305,32 @@ class OpenIndex:
             slots, found = self.slots.query(vectors, k)
         return self.ids[slots], found
 
-    def search_any(self, vectors: AnyFloats, k: int) -> Nearest:
+    def slots_of(self, ids: Ids) -> Ids:
+        """Slots, rising, of those of some ids, rising, that are in this index."""
+        if self._is_rising and len(ids) < self.count:
+            slots = np.searchsorted(self.ids, ids)
+            is_here = slots < self.count
+            is_here[is_here] = self.ids[slots[is_here]] == ids[is_here]
+            return slots[is_here]
+        places = np.searchsorted(ids, self.ids)
+        is_meant = places < len(ids)
+        is_meant[is_meant] = ids[places[is_meant]] == self.ids[is_meant]
+        return np.flatnonzero(is_meant)
+
+    def search_any(self, vectors: AnyFloats, k: int, *, among: Ids | None = None) -> Nearest:
         """The k ids that are nearest to any of the vectors; see ``VectorIndex.search_any``.
+
+        Args:
+            vectors: shape (q, dim).
+            k: number of ids.
+            among: the slots that are searched, as ``slots_of`` finds them; all if not given.
 
         Raises:
             IndexDamaged: a vector has numbers that none was built with, or Annoy names slots that there are
             not.
         """
         with self._told_as_damage(vectors, k):
-            slots, found, rows = self.slots.search_any(vectors, k)
+            slots, found, rows = self.slots.search_any(vectors, k, among=among)
         return Nearest(self.ids[slots], found, rows)
 
     @contextlib.contextmanager
@@ -312,6 +367,7 @@ class CategoryIndexes:
         self.metric = check_metric(metric)
         self.dim = dim
         self.strategy = strategy
+        self._pointers: dict[str, tuple[Path, tuple[int, int, int], str]] = {}
 
     def build(
         self,
@@ -363,11 +419,26 @@ class CategoryIndexes:
         return self._retry(category, partial(self._open, transform_version=transform_version))
 
     def current_generation(self, category: str) -> str:
-        """Name of the generation that ``open`` would open; empty if there is none. Quick."""
+        """Name of the generation that ``open`` would open; empty if there is none.
+
+        Quick, since every search asks for it: the pointer is read again only when another file has taken its
+        place.
+        """
+        known = self._pointers.get(category)
+        path = known[0] if known else self.folder / slug_of(category) / _POINTER
         try:
-            return Generations(self.folder / slug_of(category)).current().name
+            status = path.stat()
+        except OSError:
+            return ""
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if known and known[1] == stamp:
+            return known[2]
+        try:
+            name = Generations(path.parent).current().name
         except IndexDamaged:
             return ""
+        self._pointers[category] = path, stamp, name
+        return name
 
     def categories(self) -> list[str]:
         """Names of the categories that have been built, sorted."""
@@ -461,7 +532,9 @@ class CategoryIndexes:
         manifest.check_files(generation)
         vectors = open_array(generation / VECTORS, (manifest.count, self.dim))
         ids = read_ids(generation, manifest)
-        return OpenIndex(manifest, ids, self._slots(generation, manifest, vectors))
+        slots = self._slots(generation, manifest, vectors)
+        open_reduced = partial(self._reranked, generation, manifest, vectors, set())
+        return OpenIndex(manifest, ids, vectors, slots, open_reduced)
 
     def _slots(self, generation: Path, manifest: Manifest, vectors: Floats) -> VectorIndex:
         """Opens only the files that a search of these vectors can need: a cold query waits for it."""
@@ -481,6 +554,16 @@ class CategoryIndexes:
             ways = {self.strategy}
         if ways <= {Strategy.EXACT}:
             return ExactIndex(vectors, self.metric)
+        index = self._reranked(generation, manifest, vectors, ways)
+        if self.strategy is Strategy.ANNOY and not index.has_trees:
+            return ExactIndex(vectors, self.metric)
+        return index
+
+    def _reranked(
+        self, generation: Path, manifest: Manifest, vectors: Floats, ways: set[Strategy]
+    ) -> RerankedIndex:
+        """Opens what candidates are searched with; Annoy's trees only if they are among the ways to do it."""
+        width = manifest.reduced_width
         manifest.check_file(generation, REDUCTION)
         reduction = Reduction.load(generation / REDUCTION)
         if reduction.axes.shape != (self.dim, width - 1) or reduction.mean.shape != (self.dim,):
@@ -491,8 +574,6 @@ class CategoryIndexes:
         if Strategy.ANNOY in ways and trusted and annoy_works():
             manifest.check_file(generation, FOREST)
             forest = AnnoyForest(generation / FOREST, width, manifest.count)
-        if forest is None and self.strategy is Strategy.ANNOY:
-            return ExactIndex(vectors, self.metric)
         return RerankedIndex(
             vectors,
             self.metric,
@@ -500,7 +581,7 @@ class CategoryIndexes:
             panels,
             forest,
             needed=manifest.n_candidates,
-            strategy=self.strategy,
+            strategy=self.strategy if forest or self.strategy is not Strategy.ANNOY else None,
         )
 
 

@@ -23,6 +23,9 @@ References:
 
 from __future__ import annotations
 
+import bisect
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +43,7 @@ from stylesearch.parallel import parallel_rows
 __all__ = [
     "PANEL",
     "Reduction",
+    "Scan",
     "fit_reduction",
     "n_panels",
     "scan_min",
@@ -49,7 +53,7 @@ __all__ = [
 PANEL = 64
 """Reduced vectors in a panel: few enough for BLAS to stay on one core with up to some hundred queries."""
 
-_PANELS_A_STEP = 64
+_PANELS_A_STEP = 16
 
 _HIDDEN_SHARE = np.float32(0.5)
 _OVERSAMPLING = 16
@@ -90,7 +94,9 @@ class Reduction:
     def reduce_queries(self, vectors: AnyFloats) -> tuple[Floats, Floats]:
         """Reduces query vectors to (q, width); returns also what to add to their squared distances, (q,)."""
         shown, hidden = self._split(vectors)
-        return np.column_stack([shown, np.zeros_like(hidden)]), _HIDDEN_SHARE * hidden
+        reduced = np.zeros((len(shown), self.width), np.float32)
+        reduced[:, :-1] = shown
+        return reduced, _HIDDEN_SHARE * hidden
 
     def save(self, path: Path) -> None:
         """Writes the reduction to ``path``, a new file."""
@@ -179,26 +185,59 @@ def scan_panels(reduced: Floats) -> Floats:
     return np.ascontiguousarray(padded.reshape(-1, PANEL, width + 1).transpose(0, 2, 1))
 
 
-def scan_min(panels: Floats, count: int, queries: Floats, offsets: npt.ArrayLike = 0.0) -> Floats:
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Reduced vectors, and the queries that they are compared with.
+
+    Attributes:
+        panels: as ``scan_panels`` makes them.
+        count: number of vectors that they hold.
+        queries: reduced queries, shape (q, width), q >= 1.
+        offsets: added to each query's squared distances, (q,).
+    """
+
+    panels: Floats
+    count: int
+    queries: Floats
+    offsets: npt.ArrayLike = 0.0
+
+
+def scan_min(scans: Sequence[Scan]) -> Floats:
     """Smallest squared distance of each vector to any of several reduced queries, float32 (count,).
 
     Args:
-        panels: as ``scan_panels`` makes them.
-        count: number of vectors that they hold.
-        queries: shape (q, width), q >= 1.
-        offsets: added to each query's squared distances, (q,).
+        scans: one, or several whose vectors are numbered one after the other; each may be reduced to other
+            axes. All have the same number of queries.
     """
     # |x - y| ** 2 = |x| ** 2 - 2 x y + |y| ** 2, all but the first as one product.
-    prepared = np.column_stack([-2 * queries, np.ones(len(queries), np.float32)])
-    constants = np.asarray(np.vecdot(queries, queries) + offsets, dtype=np.float32)[:, None]
-    smallest = np.empty((len(panels), PANEL), np.float32)
+    prepared = []
+    for one in scans:
+        factors = np.ones((len(one.queries), one.queries.shape[1] + 1), np.float32)
+        np.multiply(one.queries, -2, out=factors[:, :-1])
+        prepared.append(factors)
+    constants = [
+        np.asarray(np.vecdot(one.queries, one.queries) + one.offsets, dtype=np.float32)[:, None]
+        for one in scans
+    ]
+    first_panels = list(itertools.accumulate((len(one.panels) for one in scans), initial=0))
+    first_slots = list(itertools.accumulate((one.count for one in scans), initial=0))
+    smallest = np.empty(first_slots[-1], np.float32)
 
     def part(start: int, stop: int) -> None:
-        for first in range(start, stop, _PANELS_A_STEP):
-            step = slice(first, min(first + _PANELS_A_STEP, stop))
-            scores = np.matmul(prepared, panels[step])
-            scores += constants
-            np.min(scores, axis=1, out=smallest[step])
+        number = bisect.bisect_right(first_panels, start) - 1
+        while number < len(scans) and first_panels[number] < stop:
+            before, panels = first_panels[number], scans[number].panels
+            end = min(stop - before, len(panels))
+            for first in range(max(start - before, 0), end, _PANELS_A_STEP):
+                last = min(first + _PANELS_A_STEP, end)
+                scores = np.matmul(prepared[number], panels[first:last])
+                scores += constants[number]
+                found = np.min(scores, axis=1).reshape(-1)
+                slot = first_slots[number] + first * PANEL
+                room = smallest[slot : min(slot + len(found), first_slots[number + 1])]
+                room[:] = found[: len(room)]  # without the unused places of the last panel
+            number += 1
 
-    parallel_rows(part, len(panels), panels.shape[1] * PANEL * len(queries))
-    return smallest.reshape(-1)[:count]
+    cost = sum(one.panels.size * len(one.queries) for one in scans) // max(1, first_panels[-1])
+    parallel_rows(part, first_panels[-1], cost)
+    return smallest

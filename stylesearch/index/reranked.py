@@ -29,10 +29,10 @@ import numpy.typing as npt
 
 from stylesearch.array_types import AnyFloats, Floats, Ids
 from stylesearch.distance import check_metric, nearest, nearest_to_any
+from stylesearch.distance_kernels import take_rows
 from stylesearch.index.annoy_forest import AnnoyForest, candidates_of_annoy
 from stylesearch.index.base import validate_queries
-from stylesearch.index.reduction import PANEL, Reduction, n_panels, scan_min
-from stylesearch.parallel import parallel_rows
+from stylesearch.index.reduction import PANEL, Reduction, Scan, n_panels, scan_min
 
 __all__ = [
     "Calibration",
@@ -97,9 +97,6 @@ _BY_CANDIDATES = 500.0
 _LEAST_SEARCH_K = 8_000
 _SEARCH_K = 32_000
 
-# Multiplications that take as long as fetching a number of a row that is not next to the last one.
-_COST_OF_FETCHING = 16
-
 
 def min_candidates(metric: str, k: int) -> int:
     """Number of candidates that are always compared for the ``k`` nearest."""
@@ -112,7 +109,13 @@ def max_candidates(count: int) -> int:
 
 
 def candidate_search(
-    scores: Floats, k: int, metric: str, compare: Callable[[Ids, int], Found], *, most: int
+    scores: Floats,
+    k: int,
+    metric: str,
+    compare: Callable[[Ids, int], Found],
+    *,
+    most: int,
+    ids_of: Callable[[Ids], Ids] = lambda slots: slots,
 ) -> Found | None:
     """Finds the ``k`` nearest by exact distances, among as many candidates as are needed.
 
@@ -121,8 +124,9 @@ def candidate_search(
         k: number of slots to find.
         metric: metric of ``compare``.
         compare: takes slots, ascending, and a number n; returns the n nearest of them: slots, exact
-            distances, and the query that was nearest, all sorted by distance, then by slot.
+            distances, and the query that was nearest, all sorted by distance, then by id.
         most: number of candidates that may be compared; twice ``count`` where there is no other way.
+        ids_of: the ids of slots, by which equal distances are ordered; by default the slots themselves.
 
     Returns:
         As ``compare``; None where more than ``most`` would be needed.
@@ -137,7 +141,7 @@ def candidate_search(
             return None
         if len(candidates):
             more = compare(candidates, watched)
-            found = more if found is None else _nearest_of([found, more], watched)
+            found = more if found is None else _nearest_of([found, more], watched, ids_of)
         if found is not None and (
             np.isinf(wide) or (near < wide and _enough(scores[found[0]] > near, watched))
         ):
@@ -153,10 +157,10 @@ def _enough(late: npt.NDArray[np.bool_], watched: int) -> bool:
     return len(late) == watched and int(late.sum()) <= _LATE
 
 
-def _nearest_of(lists: list[Found], n: int) -> Found:
-    """Merges disjoint lists and keeps the ``n`` nearest, by distance, then by slot."""
+def _nearest_of(lists: list[Found], n: int, ids_of: Callable[[Ids], Ids]) -> Found:
+    """Merges disjoint lists and keeps the ``n`` nearest, by distance, then by id."""
     slots, distances, rows = (np.concatenate(parts) for parts in zip(*lists, strict=True))
-    order = np.lexsort((slots, distances))[:n]
+    order = np.lexsort((ids_of(slots), distances))[:n]
     return slots[order], distances[order], rows[order]
 
 
@@ -215,7 +219,7 @@ def calibrate(
     reduced, _ = reduction.reduce_queries(queries)
     places, chosen = [], panels[part] if step > 1 else panels
     for query, neighbours in zip(reduced, true, strict=True):
-        scores = scan_min(chosen, len(slots), query[None])
+        scores = scan_min([Scan(chosen, len(slots), query[None])])
         places.append(np.searchsorted(np.sort(scores), scores[neighbours], side="right"))
     reach = float(np.quantile(np.concatenate(places), SHARE_FOUND)) * step
     n_candidates = min(len(vectors), int(reach) + 1)
@@ -269,11 +273,15 @@ def plan(
     n_queries: int,
     k: int,
     *,
+    n_among: int | None = None,
     needed: int = 0,
     with_annoy: bool = True,
     forced: Strategy | None = None,
 ) -> Plan:
     """Chooses the quickest way to find the k of ``count`` vectors nearest to any of ``n_queries``.
+
+    Among some of the vectors, the trees are searched as much wider as these are fewer; a scan reads the
+    reduced vectors of all, which lie side by side, and exact search only those that are meant.
 
     Args:
         metric: metric of the space.
@@ -282,19 +290,22 @@ def plan(
         width: width of a reduced vector.
         n_queries: number of query vectors.
         k: number of nearest vectors to find.
+        n_among: how many of the vectors are searched among; all if not given.
         needed: number of candidates that these vectors need as a rule, by calibration.
         with_annoy: whether Annoy may be used.
         forced: use this way, whatever it costs.
     """
+    n = count if n_among is None else n_among
     n_candidates = max(min_candidates(metric, k), needed)
     search_k = max(_LEAST_SEARCH_K, _SEARCH_K // max(1, n_queries), 2 * n_candidates)
-    if forced or n_candidates > max_candidates(count):
-        return Plan(forced or Strategy.EXACT, min(n_candidates, count), search_k)
+    search_k = search_k * count // max(1, n)
+    if forced or n_candidates > max_candidates(n):
+        return Plan(forced or Strategy.EXACT, min(n_candidates, n), search_k)
     compare = _SUBTRACT if metric == "l1" else _MULTIPLY
     rerank = _BY_CANDIDATES + n_candidates * dim * (2 * _READ + compare * n_queries) / 1000
     costs = {
-        Strategy.EXACT: count * dim * (_READ + compare * n_queries) / 1000,
-        Strategy.SCAN: rerank + count * (width * (_READ + _MULTIPLY * n_queries) + _SELECT) / 1000,
+        Strategy.EXACT: n * dim * (_READ * (1 if n_among is None else 2) + compare * n_queries) / 1000,
+        Strategy.SCAN: rerank + (count * width * (_READ + _MULTIPLY * n_queries) + n * _SELECT) / 1000,
     }
     if with_annoy:
         costs[Strategy.ANNOY] = rerank + _ANNOY_LOOK * search_k * n_queries
@@ -371,10 +382,26 @@ class RerankedIndex:
         answers = [self._nearest_to_any(queries[row : row + 1], k, chosen) for row in range(len(queries))]
         return np.stack([slots for slots, _, _ in answers]), np.stack([found for _, found, _ in answers])
 
-    def search_any(self, vectors: AnyFloats, k: int) -> tuple[Ids, Floats, Ids]:
+    def search_any(self, vectors: AnyFloats, k: int, *, among: Ids | None = None) -> tuple[Ids, Floats, Ids]:
         """See ``stylesearch.index.base.VectorIndex.search_any``."""
         queries = validate_queries(vectors, self.dim, k)
-        return self._nearest_to_any(queries, k, self._plan(len(queries), k))
+        chosen = self._plan(len(queries), k, None if among is None else len(among))
+        return self._nearest_to_any(queries, k, chosen, among)
+
+    @property
+    def has_trees(self) -> bool:
+        """Whether Annoy can be used."""
+        return self._forest is not None
+
+    @property
+    def comparable_as(self) -> tuple[bool, bool]:
+        """What is done to vectors before they are reduced; where it differs, scores cannot be compared."""
+        return self._reduction.unit, self._reduction.root
+
+    def scan(self, queries: Floats) -> Scan:
+        """What ``scan_min`` needs to score all vectors by queries, float32 (q, dim), q >= 1."""
+        reduced, offsets = self._reduction.reduce_queries(queries)
+        return Scan(self._panels, self.count, reduced, offsets)
 
     def close(self) -> None:
         """Closes Annoy's file."""
@@ -382,7 +409,7 @@ class RerankedIndex:
             self._forest.close()
             self._forest = None
 
-    def _plan(self, n_queries: int, k: int) -> Plan:
+    def _plan(self, n_queries: int, k: int, n_among: int | None = None) -> Plan:
         return plan(
             self._metric,
             self.count,
@@ -390,52 +417,67 @@ class RerankedIndex:
             self._reduction.width,
             n_queries,
             k,
+            n_among=n_among,
             needed=self._needed,
             with_annoy=self._forest is not None,
             forced=self._strategy,
         )
 
-    def _nearest_to_any(self, queries: Floats, k: int, chosen: Plan) -> tuple[Ids, Floats, Ids]:
+    def _nearest_to_any(
+        self, queries: Floats, k: int, chosen: Plan, among: Ids | None = None
+    ) -> tuple[Ids, Floats, Ids]:
         """Searches Annoy's candidates if they are enough, else those of a scan, or everything."""
-        if chosen.strategy is Strategy.EXACT or not len(queries):
-            return nearest_to_any(queries, self._vectors, self._metric, k)
-        reduced, offsets = self._reduction.reduce_queries(queries)
-        found = None
+        n = self.count if among is None else len(among)
+        if chosen.strategy is Strategy.EXACT or not len(queries) or not n:
+            return nearest_to_any(queries, self._vectors, self._metric, k, rows=among)
+        scan, found = self.scan(queries), None
         if chosen.strategy is Strategy.ANNOY and self._forest is not None:
-            found = self._by_annoy(self._forest, queries, reduced, offsets, k, chosen)
+            found = self._by_annoy(self._forest, queries, scan, k, chosen, among)
         if found is None:
-            scores = scan_min(self._panels, self.count, reduced, offsets)
-            most = 2 * self.count if self._strategy else max_candidates(self.count)
-            found = candidate_search(
-                scores, k, self._metric, lambda slots, n: self._compare(queries, slots, n), most=most
-            )
-        return found or nearest_to_any(queries, self._vectors, self._metric, k)
+            scores = scan_min([scan])
+            most = 2 * n if self._strategy else max_candidates(n)
+            if among is None:
+                found = candidate_search(
+                    scores, k, self._metric, lambda slots, n: self._compare(queries, slots, n), most=most
+                )
+            else:
+                found = self._by_scores(queries, among, scores[among], k, most)
+        return found or nearest_to_any(queries, self._vectors, self._metric, k, rows=among)
 
     def _by_annoy(
-        self, forest: AnnoyForest, queries: Floats, reduced: Floats, offsets: Floats, k: int, chosen: Plan
+        self, forest: AnnoyForest, queries: Floats, scan: Scan, k: int, chosen: Plan, among: Ids | None
     ) -> tuple[Ids, Floats, Ids] | None:
         """Searches Annoy's candidates; None if more than it returned would be needed."""
         n_each = candidates_of_annoy(chosen.n_candidates, len(queries))
-        answers = forest.search(reduced, n_each, chosen.search_k)
+        if among is not None:  # so many that as many of them are meant
+            n_each = min(self.count, n_each * self.count // len(among))
+        answers = forest.search(scan.queries, n_each, chosen.search_k)
+        offsets = np.asarray(scan.offsets)
         met = np.concatenate([slots for slots, _ in answers])
         scores = np.concatenate([near + offset for (_, near), offset in zip(answers, offsets, strict=True)])
         slots, where = np.unique(met, return_inverse=True)
         smallest = np.full(len(slots), np.inf, np.float32)
         np.minimum.at(smallest, where, scores)
+        if among is not None:
+            is_meant = np.zeros(self.count, np.bool_)
+            is_meant[among] = True
+            slots, smallest = slots[is_meant[slots]], smallest[is_meant[slots]]
+            if not len(slots):
+                return None
+        return self._by_scores(queries, slots, smallest, k, len(slots) - 1)
+
+    def _by_scores(
+        self, queries: Floats, slots: Ids, scores: Floats, k: int, most: int
+    ) -> tuple[Ids, Floats, Ids] | None:
+        """Searches some slots, rising, by their scores; see ``candidate_search``."""
 
         def compare(candidates: Ids, n: int) -> tuple[Ids, Floats, Ids]:
             near, distances, rows = self._compare(queries, slots[candidates], n)
             return np.searchsorted(slots, near), distances, rows
 
-        found = candidate_search(smallest, k, self._metric, compare, most=len(slots) - 1)
+        found = candidate_search(scores, k, self._metric, compare, most=most)
         return None if found is None else (slots[found[0]], found[1], found[2])
 
     def _compare(self, queries: Floats, slots: Ids, n: int) -> tuple[Ids, Floats, Ids]:
-        block = np.empty((len(slots), self.dim), np.float32)
-
-        def fetch(start: int, stop: int) -> None:
-            np.take(self._vectors, slots[start:stop], axis=0, out=block[start:stop], mode="clip")
-
-        parallel_rows(fetch, len(slots), _COST_OF_FETCHING * self.dim)
-        near, distances, rows = nearest_to_any(queries, block, self._metric, n)
+        near, distances, rows = nearest_to_any(queries, take_rows(self._vectors, slots), self._metric, n)
         return slots[near], distances, rows

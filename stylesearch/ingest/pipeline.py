@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING, Final
 
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.refiling import refile_products
-from stylesearch.features.prepare import PreparedImage, Task, prepare_image
+from stylesearch.features.prepare import PreparedImage, Task, give_up_image, look_at_image, prepare_image
 from stylesearch.features.stream import extract_stream
 from stylesearch.images.source import is_remote
 from stylesearch.importers.base import Importer, Listed, Note, check_options, count_listed
 from stylesearch.ingest.report import IngestOptions, IngestReport
 from stylesearch.ingest.run import Run
+from stylesearch.listing import Record, Unpictured, fault_of_texts
 from stylesearch.types import Failure, ReportProgress
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def ingest(
     name = options.name or str(source)
     run = Run(catalog, extractors, options, name, str(source))
     run.report.notes += options.notes
-    listed = _begin(importer.records(source, options.source))
+    listed = _begin(_storable(importer.records(source, options.source)))
     with catalog.writing(timeout=extraction.lock_timeout) as writer:
         with writer.transaction():
             if options.renames:
@@ -88,18 +89,17 @@ def ingest(
             )
         refile_products(writer)  # in case a renaming of categories was cut short
         run.find_feature_sets(writer)
+        sizes = {one.fingerprint: one.input_size for one in extractors}
         samples = extract_stream(
             _fetch(run.tasks(listed), options),
-            partial(
-                prepare_image,
-                sizes={one.fingerprint: one.input_size for one in extractors},
-                max_pixels=extraction.max_pixels,
-            ),
+            partial(prepare_image, sizes=sizes, max_pixels=extraction.max_pixels),
             extractors,
             extraction.executor,
             batch_size=extraction.batch_size,
-            n_workers=extraction.n_workers,
+            n_workers=extraction.n_at_once,
             find_known=run.find_known,
+            look=partial(look_at_image, sizes=sizes),
+            give_up=give_up_image,
         )
         began_images = time.perf_counter()
         if progress:
@@ -139,7 +139,7 @@ def preview(
         DatasetError, UnknownName, CatalogLocked: as ``ingest``.
     """
     check_options(importer, options.source)
-    listed = _begin(importer.records(source, options.source))
+    listed = _begin(_storable(importer.records(source, options.source)))
     with ExitStack() as held:
         if catalog is None:
             folder = held.enter_context(TemporaryDirectory())
@@ -162,6 +162,15 @@ def preview(
         run.finish(writer)
         raise _TakenBack
     return run.report
+
+
+def _storable(records: Iterable[Listed]) -> Iterator[Listed]:
+    """Makes failures of records with a text that no database stores."""
+    for one in records:
+        if isinstance(one, Record | Unpictured) and (fault := fault_of_texts(one.product)):
+            yield Failure(one.path if isinstance(one, Record) else one.item, fault)
+        else:
+            yield one
 
 
 def _begin(records: Iterator[Listed]) -> Iterator[Listed]:

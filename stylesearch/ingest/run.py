@@ -18,6 +18,7 @@ from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.compute import feature_set_of
 from stylesearch.features.prepare import PreparedImage, Task
 from stylesearch.images.remote.values import Fetched
+from stylesearch.images.source import CHANGED
 from stylesearch.importers.base import ColumnsNote, Listed, Missing, Note
 from stylesearch.ingest.checks import find_oddities, find_shared_cause
 from stylesearch.ingest.facts import FactPlacer
@@ -122,7 +123,7 @@ class Run:
 
         Of images with one content that are new in this ingest, only the first is computed.
         """
-        to_compute = [one for one in batch if one.inputs]
+        to_compute = [one for one in batch if one.inputs or one.is_looked_at]
         sets = {**self._network_sets, **self._feature_sets}
         contents = [(one.entry.sha256 or "", one.entry.box) for one in to_compute]
         known = self._catalog.known_contents(contents, list(sets.values()))
@@ -132,12 +133,18 @@ class Run:
                 for fingerprint, feature_set in sets.items():
                     if feature_set.pk in vectors:
                         one.vectors[fingerprint] = vectors[feature_set.pk][None]
+                if one.is_looked_at and not self._lacking(one):
+                    # Nothing is left to be done, so it is not even decoded.
+                    width, height = known[content].width, known[content].height
+                    one.entry = replace(one.entry, width=width, height=height, error=None)
+                    one.is_looked_at = False
+                    continue
             lacking = self._lacking(one)
             first = self._computing.setdefault(content, one)
             if first is not one and lacking <= self._lacking(first) | first.vectors.keys():
                 # It is the first of the two that comes back from the extraction.
                 self._waiting[id(one)] = first
-                one.inputs = {}
+                one.drop_inputs()
 
     def _lacking(self, one: PreparedImage) -> frozenset[str]:
         """Fingerprints of the extractors that have to run on an image, or have run on it."""
@@ -149,7 +156,7 @@ class Run:
         began = time.perf_counter()
         for one in chunk:
             if (first := self._waiting.pop(id(one), None)) is not None:
-                one.vectors = {**first.vectors, **one.vectors}
+                _copy_result(first, one)
         with writer.transaction():
             pks, changes = self.store_products(writer, [one.task.record.product for one in chunk])
             entries = [replace(one.entry, position=one.task.position) for one in chunk]
@@ -333,3 +340,15 @@ class Run:
         """Counts entries of the source that may mean any product."""
         self.report.unreadable += len(items)
         self.report.unreadable_example = self.report.unreadable_example or next(iter(items), "")
+
+
+def _copy_result(first: PreparedImage, one: PreparedImage) -> None:
+    """Copies what was computed of an image to another one with the same content."""
+    if first.entry.sha256 != one.entry.sha256:
+        # Its file was replaced between the two times that a worker read it.
+        one.entry = replace(one.entry, error=CHANGED)
+        return
+    one.vectors = {**first.vectors, **one.vectors}
+    if one.entry.width == 0:  # it was only looked at
+        error = first.entry.error or first.failure
+        one.entry = replace(one.entry, width=first.entry.width, height=first.entry.height, error=error)

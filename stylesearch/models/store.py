@@ -33,10 +33,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from stylesearch.artifacts.base import MODEL, RECORDS, ArtifactStore
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.data_files import read_json
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
-from stylesearch.extractors.spec import absolute_spec, relative_spec
-from stylesearch.files import hold_lock, sync_files, sync_folder, write_json
+from stylesearch.extractors.spec import ExtractorSpec, absolute_spec, relative_spec
+from stylesearch.files import hold_lock, sync_files, sync_folder
 from stylesearch.models.card import ModelCard, check_name, index_folder, space_of
 from stylesearch.registry import unknown_name
 from stylesearch.spaces.learned import LearnedTransform
@@ -45,7 +47,6 @@ __all__ = [
     "CARD",
     "TRANSFORM",
     "VERSION",
-    "VersionStamp",
     "check_removable",
     "deactivate",
     "examine_models",
@@ -61,13 +62,13 @@ __all__ = [
     "read_model",
     "remove_model",
     "save_model",
+    "share_model",
     "training_lock",
-    "version_stamp",
 ]
 
 log = logging.getLogger(__name__)
 
-CARD: Final = "model.json"
+CARD: Final = RECORDS[MODEL]
 TRANSFORM: Final = "transform.npz"
 VERSION: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{8}")
 """Names of folders with the files of a model."""
@@ -77,9 +78,6 @@ _TRIES: Final = 5
 
 # Seconds to wait for another process that saves or removes a model.
 _LOCK_TIMEOUT: Final = 60.0
-
-VersionStamp = tuple[int, int]
-"""Tells one version of a model from another without reading it."""
 
 
 def folder_of(home: Path, name: str) -> Path:
@@ -97,7 +95,7 @@ def folder_of(home: Path, name: str) -> Path:
 
 def model_names(home: Path) -> list[str]:
     """Names of the models of a workspace, sorted; damaged ones included."""
-    return sorted(path.parent.name for path in (home / "models").glob(f"*/{CARD}"))
+    return HomeArtifacts(home).names(MODEL)
 
 
 def list_models(home: Path) -> list[ModelCard]:
@@ -147,15 +145,6 @@ def read_model(home: Path, name: str) -> ModelCard:
 def read_card(folder: Path) -> ModelCard:
     """Reads the card of the model in a folder; raises what ``read_model`` raises."""
     return _read(folder)[0]
-
-
-def version_stamp(folder: Path) -> VersionStamp:
-    """A stamp that differs between versions of the model in a folder; zeros when there is none."""
-    try:
-        status = (folder / CARD).stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_ino)
 
 
 def files_of(home: Path, name: str) -> Path:
@@ -247,7 +236,11 @@ def no_such_model(folder: Path) -> UnknownName:
 
 
 def save_model(
-    home: Path, card: ModelCard, transform: LearnedTransform, files: Mapping[str, Path] | None = None
+    home: Path,
+    card: ModelCard,
+    transform: LearnedTransform,
+    files: Mapping[str, Path] | None = None,
+    artifacts: ArtifactStore | None = None,
 ) -> Path:
     """Saves and activates a model, replacing one of that name; an interruption leaves the old one, whole.
 
@@ -259,6 +252,7 @@ def save_model(
         card: has the name, metric, weights and version of ``transform``.
         transform: the transform for searches.
         files: more files to keep, by name: ``model.keras``, ``curve.png``, ``history.csv``; they are copied.
+        artifacts: the store that puts the model in force; by default the workspace folder's.
 
     Returns:
         the folder with the files.
@@ -281,7 +275,8 @@ def save_model(
             sync_files(finished)
             sync_folder(folder)
             kept = {"extractor": relative_spec(card.extractor, home), "files": finished.name}
-            write_json(folder / CARD, card.to_json() | kept)
+            store = artifacts or HomeArtifacts(home)
+            store.put(MODEL, card.name, card.to_json() | kept, _files_of(home, card, finished))
         except BaseException:
             if not is_current(folder, finished.name):  # not when Ctrl-C came just after it was activated
                 shutil.rmtree(finished, ignore_errors=True)
@@ -295,7 +290,25 @@ def save_model(
     return finished
 
 
-def remove_model(home: Path, name: str) -> None:
+def share_model(home: Path, name: str, artifacts: ArtifactStore) -> None:
+    """Puts a model of a workspace folder in force in a store, as it is.
+
+    Args:
+        home: the workspace folder.
+        name: name of the model.
+        artifacts: the store.
+
+    Raises:
+        UnknownName, SpaceError, ConfigError: as ``load_model``.
+    """
+    folder = folder_of(home, name)
+    card, _ = load_model(folder)
+    with _save_lock(home):
+        record = read_json(folder / CARD, nan=True)
+        artifacts.put(MODEL, name, record, _files_of(home, card, folder / str(record["files"])))
+
+
+def remove_model(home: Path, name: str, artifacts: ArtifactStore | None = None) -> None:
     """Removes a model, an unfinished training of that name, and every index of it.
 
     The card is removed first: a search that runs meanwhile ends with the old model, or with an error. Where
@@ -304,13 +317,14 @@ def remove_model(home: Path, name: str) -> None:
     Args:
         home: the workspace folder.
         name: name of the model.
+        artifacts: the store that takes the model out of force; by default the workspace folder's.
 
     Raises:
         UnknownName: there is neither a model nor a training of that name.
         ConfigError: another model takes features of its network, no model can have that name, or another
             process is saving for too long.
     """
-    deactivate(home, name)
+    deactivate(home, name, artifacts)
     folder = folder_of(home, name)
     for indexes in _indexes(home, name):
         _remove(indexes)
@@ -320,7 +334,7 @@ def remove_model(home: Path, name: str) -> None:
             shutil.rmtree(folder)
 
 
-def deactivate(home: Path, name: str) -> None:
+def deactivate(home: Path, name: str, artifacts: ArtifactStore | None = None) -> None:
     """Removes the card of a model, so that no search finds it: the first step of ``remove_model``.
 
     Raises:
@@ -328,7 +342,7 @@ def deactivate(home: Path, name: str) -> None:
     """
     check_removable(home, name)
     with _save_lock(home):
-        (folder_of(home, name) / CARD).unlink(missing_ok=True)
+        (artifacts or HomeArtifacts(home)).remove(MODEL, name)
 
 
 def check_removable(home: Path, name: str) -> None:
@@ -373,6 +387,20 @@ def training_lock(home: Path, name: str, timeout: float) -> contextlib.AbstractC
 def _indexes(home: Path, name: str) -> list[Path]:
     """Folders of a model's indexes, for all catalogs and feature sets."""
     return list((home / "indexes").glob(f"*/{index_folder(space_of(name))}"))
+
+
+def _files_of(home: Path, card: ModelCard, finished: Path) -> list[str]:
+    """Paths of a model's files within its folder, but for the card.
+
+    With the networks in it that this model or another takes: whoever gets the model can use them.
+    """
+    cards = [card, *(one for one in examine_models(home)[0] if one.name != card.name)]
+    names = {ExtractorSpec.parse(one.extractor).name for one in cards}
+    networks = [Path(one) for one in names if is_network_of(home, card.name, one)]
+    beside = [path for one in networks for path in (one, one.with_suffix(".json")) if path.exists()]
+    return sorted(
+        [*(f"{finished.name}/{path.name}" for path in finished.iterdir()), *(path.name for path in beside)]
+    )
 
 
 def _remove(folder: Path) -> None:

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stylesearch.artifacts.base import FIT, MODEL, RECORDS, ArtifactStore, Stamp
 from stylesearch.data_files import check_fields, read_json
 from stylesearch.errors import NotInCatalog, SpaceError
-from stylesearch.files import write_json
 from stylesearch.models.card import check_features
 from stylesearch.spaces import fit_transform, load_transform
 from stylesearch.spaces.parts import FeatureParts
@@ -42,10 +42,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-RECORD = "space.json"
-
-Stamp = tuple[int, int]
-"""What tells one version of the record from another without reading it."""
+RECORD = RECORDS[FIT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +55,7 @@ class SpaceLocation:
         space: name of the transform, ``raw``, ``whitened`` or ``siamese:NAME``.
         folder: folder of this space; made when something is built.
         stores: the kind of vector store that keeps the space's vectors.
+        artifacts: the store that says which fit or model is in force.
         model: folder of the trained model that the space is of; None where the space is fitted.
     """
 
@@ -66,12 +64,20 @@ class SpaceLocation:
     space: str
     folder: Path
     stores: VectorStores
+    artifacts: ArtifactStore
     model: Path | None = None
 
     @property
     def key(self) -> str:
         """Name of the space in a manifest."""
         return f"{self.catalog.id}-{self.feature_set.fingerprint[:16]}-{self.space}"
+
+    @property
+    def artifact(self) -> tuple[str, str]:
+        """Kind and name of what maps features to the space: of its fit, or of its trained model."""
+        if self.model is not None:
+            return MODEL, self.model.name
+        return FIT, f"{self.feature_set.fingerprint[:16]}/{self.folder.name}"
 
     def counts(self) -> dict[str, int]:
         """Number of images by category of the gallery."""
@@ -134,23 +140,26 @@ def fit(location: SpaceLocation) -> tuple[Transform, FitRecord]:
     return transform, FitRecord(transform.version, n_images, last_feature_id)
 
 
-def activate(location: SpaceLocation, record: FitRecord) -> None:
-    """Makes a fit the current one, which searches load from now on; that of a trained model is already."""
-    if location.model is None:
-        write_json(location.folder / RECORD, asdict(record))
+def activate(location: SpaceLocation, record: FitRecord, replacing: Stamp | None = None) -> bool:
+    """Makes a fit the current one, which searches load from now on; that of a trained model is already.
+
+    Args:
+        location: the space.
+        record: record of the fit, from ``fit``.
+        replacing: ``version_stamp`` that has to be the current one until then; by default any.
+
+    Returns:
+        whether it is the current one: not where another machine has put its fit in force first.
+    """
+    if location.model is not None:
+        return True
+    files = [transform_file(location.folder, record.version).name]
+    return location.artifacts.put(*location.artifact, asdict(record), files, replacing=replacing)
 
 
 def version_stamp(location: SpaceLocation) -> Stamp:
     """A stamp that changes with the current fit; zeros when there is none."""
-    if location.model is not None:
-        from stylesearch.models import store
-
-        return store.version_stamp(location.model)
-    try:
-        status = (location.folder / RECORD).stat()
-    except OSError:
-        return (0, 0)
-    return (status.st_mtime_ns, status.st_ino)
+    return location.artifacts.stamp(*location.artifact)
 
 
 def read_record(location: SpaceLocation) -> FitRecord | None:
@@ -163,15 +172,18 @@ def read_record(location: SpaceLocation) -> FitRecord | None:
     if location.model is not None:
         from stylesearch.models import store
 
+        location.artifacts.get(*location.artifact)
         return FitRecord(store.read_card(location.model).transform_version, 0, 0)
     path = location.folder / RECORD
     try:
+        if location.artifacts.get(*location.artifact) is None:
+            return None
         stored = read_json(path)
         check_fields(FitRecord, stored)
         return FitRecord(**stored)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:  # SpaceError is a ValueError
         log.warning("%s cannot be read (%s): the space is fitted anew", path, error)
         return None
 
@@ -208,6 +220,7 @@ def transform_file(folder: Path, version: str) -> Path:
 def _load_learned(location: SpaceLocation, model: Path) -> Transform:
     from stylesearch.models import store
 
+    location.artifacts.get(*location.artifact)
     card, transform = store.load_model(model)
     check_features(card, location.feature_set.fingerprint)
     return transform

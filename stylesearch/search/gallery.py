@@ -17,7 +17,7 @@ from stylesearch.search import fitted_space
 from stylesearch.search.explain import explain_hits
 from stylesearch.search.store import Candidates, StoreReplaced, VectorStore, merge_candidates
 from stylesearch.spaces.base import join_squares, scale_for_category
-from stylesearch.types import ImageRecord, Product, SearchRequest
+from stylesearch.types import FacetValue, ImageRecord, Product, ProductFilter, SearchRequest
 
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceLocation
@@ -129,6 +129,13 @@ class Gallery:
             hint="is something ingesting in a loop? Try again",
         )
 
+    def count_facets(self, request: SearchRequest) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Counts the products of the request's category that meet its filter, by its facets."""
+        if not request.facets:
+            return {}
+        where = ProductFilter(request.category, where=request.where)
+        return self.location.catalog.count_facets(self.location.feature_set, where, request.facets)
+
     def features_of(self, product_id: str) -> Floats:
         """Features of a product's shop images, float32, shape (n, feature_set.dim); see ``product_features``.
 
@@ -178,13 +185,22 @@ class Gallery:
 
     def _search(self, store: VectorStore, vectors: Floats, request: SearchRequest) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
+        allowed = None
+        if request.where:
+            where = ProductFilter(where=request.where)
+            allowed = self.location.catalog.select_features(self.location.feature_set, where)
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)
+        # A space that weighs vectors by category compares other vectors in each of them.
+        at_once = request.category is None and store.transform.scales is None
         while True:
-            found = []
-            for name in categories:
-                scaled = scale_for_category(store.transform, vectors, name)
-                found.append(store.search(scaled, name, n_wanted))
-            candidates = merge_candidates(found)
+            if at_once:
+                candidates = store.search(vectors, None, n_wanted, allowed=allowed)
+            else:
+                found = []
+                for name in categories:
+                    scaled = scale_for_category(store.transform, vectors, name)
+                    found.append(store.search(scaled, name, n_wanted, allowed=allowed))
+                candidates = merge_candidates(found)
             hits = self._products_of(candidates, request, set(categories))
             if len(hits) == request.k or candidates.complete:
                 return hits
@@ -235,5 +251,5 @@ class Gallery:
         warnings.warn(
             f"{reason}: it is searched exactly, and the index is built afterwards",
             IndexWarning,
-            stacklevel=6,
+            stacklevel=8,
         )

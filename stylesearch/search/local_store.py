@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,11 @@ from stylesearch.array_types import Floats, Ids
 from stylesearch.distance import METRICS
 from stylesearch.errors import ConfigError, IndexDamaged
 from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.index.joint import search_together
+from stylesearch.index.reranked import Strategy
+from stylesearch.parallel import run_bounded
 from stylesearch.search.fitted_space import Stamp, version_stamp
+from stylesearch.search.gallery_vectors import GalleryVectors, only
 from stylesearch.search.store import (
     Candidates,
     CategoryStatus,
@@ -22,14 +26,13 @@ from stylesearch.search.store import (
     merge_candidates,
     nearest_in_blocks,
 )
-from stylesearch.spaces.base import scale_for_category
 from stylesearch.types import Domain, Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.index.category_indexes import OpenIndex
-    from stylesearch.index.reranked import Strategy
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.spaces.base import Transform
     from stylesearch.types import ReportProgress
@@ -37,13 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["LocalVectorStore", "LocalVectorStores"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    """Categories of the gallery and the largest feature id, as of one state of the catalog."""
-
-    state: int | None
-    categories: list[str]
-    last_feature_id: int
+BUILT_AT_ONCE = 400_000
+"""Vectors of categories that are built at the same time; one with more is built alone."""
 
 
 class LocalVectorStore:
@@ -82,6 +80,7 @@ class LocalVectorStore:
         self.location = location
         self.metric = metric
         self.transform = transform
+        self.vectors = GalleryVectors(location, transform)
         self.damaged: dict[str, str] = {}  # category -> the generation that could not be used
         self.indexes = CategoryIndexes(
             _folder_of_fit(location, transform.version) / metric,
@@ -90,10 +89,10 @@ class LocalVectorStore:
             dim=transform.dim,
             strategy=strategy,
         )
+        self.strategy = strategy
         self._stamp = stamp
         self._warn = warn
         self._opened: dict[str, tuple[str, OpenIndex]] = {}
-        self._contents: _Contents | None = None
         self._removed: Ids = np.empty(0, np.int64)
         self._changing = threading.Lock()
 
@@ -104,82 +103,78 @@ class LocalVectorStore:
 
     def categories(self) -> list[str]:
         """Names of the categories that have images, sorted."""
-        return list(self._read_contents().categories)
+        return list(self.vectors.contents().categories)
 
-    def search(self, vectors: Floats, category: str, n: int, *, allowed: Ids | None = None) -> Candidates:
-        """Finds candidates of one category: through its index, and exactly among images that are newer.
+    def search(
+        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
+    ) -> Candidates:
+        """Finds candidates of one category, or of all: by indexes, and exactly among images that are newer.
 
-        Restricted to ``allowed`` images, it compares all of these exactly.
+        Of ``allowed`` features, it searches those that the index has by their places in it.
         """
-        if allowed is not None:
-            blocks = self._vectors_of(allowed, category)
-            return self._drop_removed(nearest_in_blocks(vectors, blocks, self.metric, n))
-        lists = []
-        from_index, after_id = self._search_index(vectors, category, n)
-        if from_index is not None:
-            lists.append(from_index)
-        if after_id < self._read_contents().last_feature_id:
-            pending = self.blocks(category, after_id)
-            lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
+        if allowed is not None and not len(allowed):
+            return Candidates.empty()
+        contents = self.vectors.contents()
+        if category is None and self.strategy in (None, Strategy.SCAN):
+            lists, known_to = self._search_together(vectors, contents.categories, n, allowed)
+        else:
+            names = contents.categories if category is None else [category]
+            lists, known_to = self._search_each(vectors, names, n, allowed)
+        last = contents.last_feature_id if allowed is None else int(allowed.ids[-1])
+        for name, after_id in known_to.items():
+            if after_id < last and after_id < self.vectors.last_id(name, contents):
+                pending = self.vectors.blocks(name, after_id)
+                if allowed is not None:
+                    pending = only(allowed, pending)
+                lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
         return self._drop_removed(merge_candidates(lists))
 
     def add(self, ids: Ids) -> None:
         """Reads the catalog again: features that no index has are read from there."""
         with self._changing:
-            self._contents = None
+            self.vectors.forget_contents()
             self._removed = np.setdiff1d(self._removed, ids)
 
     def remove(self, ids: Ids) -> None:
         """Leaves features out of every answer, and out of the index at its next build."""
         with self._changing:
             self._removed = np.union1d(self._removed, ids)
-            self._contents = None
-
-    def blocks(self, category: str | None = None, after_id: int = 0) -> Iterator[tuple[Ids, Floats]]:
-        """Yields ids and vectors of the gallery in this fit, as they are compared, block by block.
-
-        Args:
-            category: of this category only, if given.
-            after_id: only features with a larger id.
-        """
-        catalog, feature_set = self.location.catalog, self.location.feature_set
-        if category is None and self.transform.scales is not None:
-            for name in catalog.category_names(feature_set, domain=Domain.SHOP):
-                yield from self.blocks(name, after_id)
-            return
-        for ids, features in catalog.features(
-            feature_set, category=category, after_id=after_id, domain=Domain.SHOP
-        ):
-            vectors = self.transform.apply(features)
-            if category is not None:
-                vectors = scale_for_category(self.transform, vectors, category)
-            yield ids, vectors
+            self.vectors.forget_contents()
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
-        """Builds indexes anew, and removes those of categories without images."""
+        """Builds indexes anew, and removes those of categories without images.
+
+        Categories are built at once on as many cores as there are, the largest first, as far as memory is
+        bounded by ``BUILT_AT_ONCE`` vectors. An error, also of ``progress``, ends the build when those that
+        were begun are complete.
+        """
         counts = self.location.counts()
         if categories is None:
             self.indexes.remove_others(counts)
         names = list(counts if categories is None else categories)
-        n_done, n_total = 0, sum(counts.get(category, 0) for category in names)
-        if progress and n_total:
-            progress("indexes", 0, n_total)  # callers that report a rate start their clock here
         for category in names:
             if category not in counts:
                 self.indexes.remove(category)
-                continue
-            self.indexes.build(
-                category,
-                self.blocks(category),
-                n_rows=counts[category],
-                transform_version=self.transform.version,
-                # Read before the features are: what is added meanwhile is in the index and is also searched
-                # beside it, which costs a little and loses nothing.
-                last_feature_id=self.location.catalog.highest_feature_id(),
-            )
-            n_done += counts[category]
+        sizes = {name: counts[name] for name in names if name in counts}
+        n_done, n_total = 0, sum(sizes.values())
+        if progress and n_total:
+            progress("indexes", 0, n_total)  # callers that report a rate start their clock here
+        for category in run_bounded(partial(self._build, sizes=sizes), sizes, BUILT_AT_ONCE):
+            n_done += sizes[category]
             if progress:
                 progress("indexes", n_done, n_total)
+
+    def _build(self, category: str, sizes: Mapping[str, int]) -> None:
+        # Read before the features are, while others may add some: these are left for the next build, and are
+        # searched beside the index.
+        last_feature_id = self.location.catalog.highest_feature_id()
+        self.indexes.build(
+            category,
+            _up_to(last_feature_id, self.vectors.blocks(category)),
+            n_rows=sizes[category],
+            transform_version=self.transform.version,
+            last_feature_id=last_feature_id,
+        )
 
     def status(self) -> list[CategoryStatus]:
         """The state of every category's index, those of vanished categories included; builds nothing."""
@@ -198,10 +193,11 @@ class LocalVectorStore:
         return problems
 
     def _status_of(self, category: str, n_images: int) -> CategoryStatus:
+        generation = self.indexes.current_generation(category)
         try:
-            index = self._open_index(category)
+            index = self._open_index(category, generation)
         except IndexDamaged:
-            state = "damaged" if self.indexes.current_generation(category) else "missing"
+            state = "damaged" if generation else "missing"
             return CategoryStatus(category, state, n_pending=n_images)
         n_pending = self.location.catalog.count_features(
             self.location.feature_set, category=category, after_id=index.last_feature_id, domain=Domain.SHOP
@@ -216,35 +212,84 @@ class LocalVectorStore:
             n_bytes=index.n_bytes,
         )
 
-    def _search_index(self, vectors: Floats, category: str, n: int) -> tuple[Candidates | None, int]:
-        """Searches the index; returns candidates and its largest feature id, None and 0 if it is unusable."""
+    def _search_together(
+        self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
+    ) -> tuple[list[Candidates], dict[str, int]]:
+        """Searches the indexes of categories as one; returns as ``_search_each``."""
+        usable = {name: one for name in categories if (one := self._usable_index(name)) is not None}
+        indexes = [index for _, index in usable.values()]
+        try:
+            among = None if allowed is None else [index.slots_of(allowed.ids) for index in indexes]
+            found = search_together(indexes, vectors, n, among=among)
+        except IndexDamaged:
+            for category, (generation, index) in usable.items():
+                try:
+                    index.reduced()  # which a search of one category may not need
+                except IndexDamaged as error:
+                    self._leave_out(category, generation, error)
+            return self._search_each(vectors, categories, n, allowed)
+        complete = n >= sum(index.count for index in indexes) if among is None else n >= sum(map(len, among))
+        known_to = {name: usable[name][1].last_feature_id if name in usable else 0 for name in categories}
+        return [Candidates(found.ids, found.distances, found.rows, complete)], known_to
+
+    def _search_each(
+        self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
+    ) -> tuple[list[Candidates], dict[str, int]]:
+        """Searches the indexes of categories one by one.
+
+        Returns:
+            candidates; and by category the largest feature id that its index knows, 0 where it is unusable.
+        """
+        lists, known_to = [], dict.fromkeys(categories, 0)
+        for category in categories:
+            usable = self._usable_index(category)
+            if usable is None:
+                continue
+            generation, index = usable
+            try:
+                among = None if allowed is None else index.slots_of(allowed.ids)
+                found = index.search_any(vectors, n, among=among)
+            except IndexDamaged as error:
+                self._leave_out(category, generation, error)
+                continue
+            n_searched = index.count if among is None else len(among)
+            lists.append(Candidates(found.ids, found.distances, found.rows, complete=n >= n_searched))
+            known_to[category] = index.last_feature_id
+        return lists, known_to
+
+    def _usable_index(self, category: str) -> tuple[str, OpenIndex] | None:
+        """Opens a category's index; returns it with its generation, None where it cannot be used."""
         generation = self.indexes.current_generation(category)
         if self.damaged.get(category) == generation:
-            return None, 0
+            return None
         try:
-            index = self._open_index(category)
-            found = index.search_any(vectors, n)
+            return generation, self._open_index(category, generation)
         except IndexDamaged as error:
-            if not self.is_current:
-                raise StoreReplaced from error
-            self._warn(
-                f"the index of {category} cannot be used: {error}"
-                if generation
-                else f"the category {category} has no index yet"
-            )
-            self.damaged[category] = generation
-            return None, 0
-        candidates = Candidates(found.ids, found.distances, found.rows, complete=n >= index.count)
-        return candidates, index.last_feature_id
+            self._leave_out(category, generation, error)
+            return None
 
-    def _open_index(self, category: str) -> OpenIndex:
-        """Opens the category's index, once for each generation.
+    def _leave_out(self, category: str, generation: str, error: IndexDamaged) -> None:
+        """Notes that a category is searched without this generation of its index, and warns of it.
+
+        Raises:
+            StoreReplaced: it is gone since the fit was replaced.
+        """
+        if not self.is_current:
+            raise StoreReplaced from error
+        self._warn(
+            f"the index of {category} cannot be used: {error}"
+            if generation
+            else f"the category {category} has no index yet"
+        )
+        self.damaged[category] = generation
+
+    def _open_index(self, category: str, generation: str) -> OpenIndex:
+        """Opens the category's index, once for each generation; ``generation`` is the current one.
 
         Raises:
             IndexDamaged: there is none, it is damaged, or it has features that the catalog never had, since
                 the catalog is an older copy.
         """
-        generation = self.indexes.current_generation(category)
         cached = self._opened.get(category)
         if cached is not None and cached[0] == generation:
             return cached[1]
@@ -255,26 +300,8 @@ class LocalVectorStore:
         self._opened[category] = (generation, index)
         return index
 
-    def _vectors_of(self, ids: Ids, category: str) -> Iterator[tuple[Ids, Floats]]:
-        """Ids and vectors of those of some images that are of the category."""
-        wanted = np.unique(ids)
-        for block_ids, vectors in self.blocks(category, int(wanted[0]) - 1 if len(wanted) else 0):
-            kept = np.isin(block_ids, wanted)
-            yield block_ids[kept], np.ascontiguousarray(vectors[kept])
-
     def _drop_removed(self, candidates: Candidates) -> Candidates:
         return candidates.without(self._removed) if len(self._removed) else candidates
-
-    def _read_contents(self) -> _Contents:
-        """Reads what every search needs of the catalog, again only when the catalog has changed."""
-        catalog, feature_set = self.location.catalog, self.location.feature_set
-        state = catalog.state()  # before the rest is read: a change in between is then read next time
-        contents = self._contents
-        if contents is None or state is None or contents.state != state:
-            names = catalog.category_names(feature_set, domain=Domain.SHOP)
-            contents = _Contents(state, names, catalog.last_feature_id(feature_set))
-            self._contents = contents
-        return contents
 
 
 class LocalVectorStores:
@@ -314,6 +341,15 @@ class LocalVectorStores:
         for path in location.folder.iterdir() if location.folder.exists() else ():
             if path.is_dir() and path != kept:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _up_to(last_id: int, blocks: Iterable[tuple[Ids, Floats]]) -> Iterator[tuple[Ids, Floats]]:
+    """Yields blocks, whose ids rise, up to the row of an id."""
+    for ids, vectors in blocks:
+        kept = int(np.searchsorted(ids, last_id, side="right"))
+        yield ids[:kept], vectors[:kept]
+        if kept < len(ids):
+            return
 
 
 def _folder_of_fit(location: SpaceLocation, version: str) -> Path:

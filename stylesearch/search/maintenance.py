@@ -1,7 +1,9 @@
 """Maintenance of indexes: when to fit and build anew, what is damaged, what can be removed.
 
-Callers of functions that build hold ``Catalog.writing``: two processes that fit at once would remove each
-other's work.
+Callers of functions that build hold the home's build lock, ``stylesearch.index.build_lock.building``: two
+processes that fit at once would remove each other's work. They do not hold ``Catalog.writing``, so products
+are written meanwhile: what an index lacks is searched beside it, and a fit is put in force by replacing one
+file.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from stylesearch.types import Domain, Failure, ReportProgress
 
 if TYPE_CHECKING:
     from stylesearch.search.gallery import Gallery
+    from stylesearch.spaces.base import Transform
 
 __all__ = [
+    "is_outdated",
     "metrics_in_use",
     "rebuild",
     "refresh",
@@ -79,8 +83,8 @@ def refresh(
         suspects: categories whose indexes are read whole, to see whether they are damaged.
     """
     wanted = sorted({*metrics, *metrics_in_use(location)})
-    record, transform = fitted_space.read_record(location), fitted_space.load(location)
-    if record is None or transform is None or _outgrown(location, record):
+    transform = _lasting_fit(location)
+    if transform is None:
         rebuild(location, wanted, progress)
         return
     for metric in wanted:
@@ -92,6 +96,18 @@ def refresh(
             [one.category for one in rows if one.category in damaged or worth_rebuilding(one)], progress
         )
     _remove_other_fits(location, transform.version)  # also the older ones of a model that was trained anew
+
+
+def is_outdated(location: SpaceLocation, metrics: Iterable[str]) -> bool:
+    """Whether ``refresh`` would build anything; needs no lock, since nothing is changed."""
+    transform = _lasting_fit(location)
+    if transform is None:
+        return bool(location.counts())
+    return any(
+        worth_rebuilding(one)
+        for metric in {*metrics, *metrics_in_use(location)}
+        for one in location.stores.at_fit(location, metric, transform).status()
+    )
 
 
 def rebuild(
@@ -106,10 +122,14 @@ def rebuild(
     if not counts:
         return {}
     wanted = sorted({*metrics, *metrics_in_use(location)})
+    stamp = fitted_space.version_stamp(location)
     transform, record = fitted_space.fit(location)
     for metric in wanted:
         location.stores.at_fit(location, metric, transform).build(progress=progress)
-    fitted_space.activate(location, record)
+    if not fitted_space.activate(location, record, replacing=stamp):
+        log.info("another machine has fitted the space %s meanwhile: that fit is used", location.space)
+        refresh(location, wanted, progress)
+        return counts
     _remove_other_fits(location, record.version)
     return counts
 
@@ -164,7 +184,7 @@ def verify_space(location: SpaceLocation, *, without: Gallery) -> list[Failure]:
 def leftovers(location: SpaceLocation) -> list[Failure]:
     """Lists what no search of a space uses any more, and its next build removes.
 
-    The caller holds ``Catalog.writing``: what a process is building just now would be listed too.
+    The caller holds the build lock: what a process is building just now would be listed too.
     """
     try:
         record = fitted_space.read_record(location)
@@ -187,6 +207,12 @@ def _current_store(gallery: Gallery) -> VectorStore | None:
     location = gallery.location
     transform = fitted_space.load(location)
     return None if transform is None else location.stores.at_fit(location, gallery.metric, transform)
+
+
+def _lasting_fit(location: SpaceLocation) -> Transform | None:
+    """The transform of the current fit; None where there is none, or it has to be made anew."""
+    record, transform = fitted_space.read_record(location), fitted_space.load(location)
+    return None if record is None or _outgrown(location, record) else transform
 
 
 def _outgrown(location: SpaceLocation, record: FitRecord) -> bool:

@@ -20,7 +20,7 @@ from stylesearch.images.source import read_limited
 from stylesearch.kinds.head import KindHead
 from stylesearch.search.gallery import Gallery, GalleryHit
 from stylesearch.spaces.parts import FeatureParts
-from stylesearch.types import Box, Domain, Explanation, Hit, SearchRequest, Seen, Spot
+from stylesearch.types import Box, Domain, Explanation, FacetValue, Hit, SearchRequest, Seen, Spot
 
 if TYPE_CHECKING:
     from stylesearch.extractors.base import Extractor
@@ -46,6 +46,7 @@ class QueryResult(Sequence[Hit]):
         seen: the parts of the photo that were looked at for what they show, with the kinds of garments: the
             squares around a person, else the box that was given, else the whole photo; empty when the query
             was a product.
+        facets: number of products by value, for each name that was asked for.
     """
 
     hits: tuple[Hit, ...]
@@ -54,6 +55,7 @@ class QueryResult(Sequence[Hit]):
     photo: bytes | str | os.PathLike[str] | None = None
     subject: str = ""
     seen: tuple[Seen, ...] = ()
+    facets: Mapping[str, tuple[FacetValue, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.hits)
@@ -321,7 +323,8 @@ class Searcher:
         subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
         seen = self._name_kinds(view, features)
         looked_at = tuple(dict.fromkeys(view.boxes))  # one that is looked at twice is one region
-        return QueryResult(hits, looked_at, steps, view.photo, subject, seen)
+        facets = self.gallery.count_facets(request)
+        return QueryResult(hits, looked_at, steps, view.photo, subject, seen, facets)
 
     def similar(self, product_id: str, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
         """Finds products that look like one in the catalog, which is itself left out.
@@ -343,7 +346,8 @@ class Searcher:
         images = self.gallery.location.catalog.images_of(product_id)
         shown = min(images, key=lambda image: image.domain is not Domain.SHOP, default=None)
         photo = None if shown is None else shown.path
-        return QueryResult(hits, (), seconds, photo, f"product {product_id}")
+        facets = self.gallery.count_facets(request)
+        return QueryResult(hits, (), seconds, photo, f"product {product_id}", facets=facets)
 
     @cached_property
     def _kinds(self) -> KindHead | None:

@@ -18,6 +18,7 @@ from stylesearch.array_types import Floats, Ids
 from stylesearch.distance import nearest_to_any
 
 if TYPE_CHECKING:
+    from stylesearch.catalog.selection import FeatureSelection
     from stylesearch.search.fitted_space import SpaceLocation, Stamp
     from stylesearch.spaces.base import Transform
     from stylesearch.types import Failure, ReportProgress
@@ -40,8 +41,9 @@ class StoreReplaced(Exception):
 class VectorStore(Protocol):
     """The vectors of a gallery in one fit of a space, for one metric. Thread-safe.
 
-    Categories are searched one by one: a learned space weighs vectors by category. Vectors, of queries too,
-    are in the space and scaled for their category.
+    A search is of one category, or of all at once. A space that weighs vectors by category, as a learned one
+    does, is searched category by category. Vectors, of queries too, are in the space and scaled for their
+    category.
     """
 
     @property
@@ -59,14 +61,18 @@ class VectorStore(Protocol):
     def categories(self) -> list[str]:
         """Names of the categories that have images, sorted."""
 
-    def search(self, vectors: Floats, category: str, n: int, *, allowed: Ids | None = None) -> Candidates:
-        """Finds the images of a category nearest to any of several vectors.
+    def search(
+        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
+    ) -> Candidates:
+        """Finds the images of a category, or of all, nearest to any of several vectors.
 
         Args:
             vectors: vectors of a query, float32, shape (q, dim).
-            category: one of ``categories``; an unknown one has no images.
+            category: one of ``categories``; an unknown one has no images. None searches all categories; the
+                transform must not scale vectors by category then.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
-            allowed: feature ids to which the search is restricted, int64; every image if not given.
+            allowed: the features among which is searched, those that meet a filter; every image if not
+                given. Of these, none is missed for others that are nearer.
 
         Returns:
             candidates with exact distances: a store that finds candidates by approximate ones compares them
@@ -97,7 +103,9 @@ class VectorStore(Protocol):
         """Reads the index of every category whole, or of some; lists those that are damaged or missing."""
 
     def build(self, categories: Iterable[str] | None = None, progress: ReportProgress | None = None) -> None:
-        """Builds indexes anew; searches go on meanwhile. The caller holds ``Catalog.writing``.
+        """Builds indexes anew; searches go on meanwhile, and so do writers of the catalog.
+
+        The caller holds the right to build, so that no two build at once.
 
         Args:
             categories: categories to build; by default all.

@@ -27,6 +27,7 @@ from stylesearch.data_files import read_json
 from stylesearch.errors import CatalogLocked, StyleSearchError
 from stylesearch.files import atomic_file, sha256_bytes, sha256_file
 from stylesearch.images.formats import HEAD_BYTES, recognise
+from stylesearch.images.upload_store import is_upload_of, open_upload_store, upload_folder
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
@@ -36,7 +37,6 @@ __all__ = ["UploadFolder", "keep_upload", "remove_if_unused", "resume", "upload_
 
 log = logging.getLogger(__name__)
 
-FOLDER: Final = "uploads"
 _SUFFIXES: Final = {
     "AVIF": ".avif",
     "BMP": ".bmp",
@@ -57,12 +57,20 @@ class UploadFolder:
     The catalog has their absolute paths, which are wrong after the workspace was moved, and differ when it
     was opened through a link: so a file is recognised by its real path and by its name.
 
+    Of a store at a URL the folder has copies: a file that another machine has put is copied when it is
+    looked for. The journal lies in the folder: in one that machines share, each finds what another has left.
+
     Args:
         home: the workspace folder; the files lie in its ``uploads/``.
+        elsewhere: the setting ``uploads``: another folder, or a URL.
+
+    Raises:
+        MissingDependency, ConfigError: as ``open_upload_store``.
     """
 
-    def __init__(self, home: Path) -> None:
-        self.folder = Path(os.path.realpath(home)) / FOLDER
+    def __init__(self, home: Path, elsewhere: str = "") -> None:
+        self.folder = Path(os.path.realpath(upload_folder(home, elsewhere)))
+        self._store = open_upload_store(elsewhere)
 
     def path_of(self, data: bytes) -> Path:
         """Path of the file of an image, which need not exist yet."""
@@ -77,6 +85,8 @@ class UploadFolder:
         if not path.exists() or path.stat().st_size != len(data) or sha256_file(path) != sha256_bytes(data):
             with atomic_file(path) as file:
                 file.write(data)
+        if self._store is not None:
+            self._store.put(path.name, data)
 
     def holds(self, path: str) -> bool:
         """Whether a file is in this folder."""
@@ -91,20 +101,19 @@ class UploadFolder:
         """
         listed = Path(path)
         file = self.folder / sha256[:2] / listed.name
+        if self._store is not None and is_upload_of(listed, sha256) and not file.exists():
+            self._store.copy(file.name, file)
         if self.holds(path):
             return file
-        has_moved = (
-            listed.stem == sha256
-            and listed.parts[-3:-1] == (FOLDER, sha256[:2])
-            and not listed.exists()
-            and file.exists()
-        )
+        has_moved = is_upload_of(listed, sha256) and not listed.exists() and file.exists()
         return file if has_moved else None
 
     def remove(self, path: str | Path) -> None:
         """Removes a file of this folder; a missing one is no error."""
         if not self.holds(str(path)):
             raise ValueError(f"not a file of {self.folder}: {path}")
+        if self._store is not None:
+            self._store.remove(Path(path).name)
         Path(path).unlink(missing_ok=True)
 
 

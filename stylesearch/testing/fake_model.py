@@ -92,31 +92,33 @@ def save_fake_model(
         catalog = resources.catalog()
         feature_set = catalog.find_feature_set(loaded.fingerprint)
         assert feature_set is not None, f"nothing has been ingested with {spec}"
-        fitted = fitted_space.fit_in_memory(locate_space(settings, catalog, feature_set, untrained))
+        fitted = fitted_space.fit_in_memory(
+            locate_space(settings, catalog, resources.artifacts, feature_set, untrained)
+        )
+        assert isinstance(fitted, Untrained)
+        base = RawTransform(fitted.dim_in) if metric == "l1" else None
+        transform = fake_transform(fitted, base=base, name=name, metric=metric, weights=weights, seed=seed)
+        card = ModelCard(
+            name=name,
+            created="2000-01-01T00:00:00+00:00",
+            feature_set=loaded.fingerprint,
+            extractor=spec,
+            weights_digest=loaded.weights_digest,
+            pairs="consumer",
+            n_products={"train": 0, "validation": 0, "test": 0},
+            split_seed=0,
+            loss="bce" if metric == "l1" else "softmax",
+            options={"seed": seed},
+            scores={"test": {"": _no_change()}},
+            weights=dict(transform.weights),
+            untrained=untrained,
+            metric=metric,
+            transform_version=transform.version,
+            libraries={"numpy": np.__version__},
+        )
+        save_model(settings.home, card, transform, artifacts=resources.artifacts)
     finally:
         resources.close()
-    assert isinstance(fitted, Untrained)
-    base = RawTransform(fitted.dim_in) if metric == "l1" else None
-    transform = fake_transform(fitted, base=base, name=name, metric=metric, weights=weights, seed=seed)
-    card = ModelCard(
-        name=name,
-        created="2000-01-01T00:00:00+00:00",
-        feature_set=loaded.fingerprint,
-        extractor=spec,
-        weights_digest=loaded.weights_digest,
-        pairs="consumer",
-        n_products={"train": 0, "validation": 0, "test": 0},
-        split_seed=0,
-        loss="bce" if metric == "l1" else "softmax",
-        options={"seed": seed},
-        scores={"test": {"": _no_change()}},
-        weights=dict(transform.weights),
-        untrained=untrained,
-        metric=metric,
-        transform_version=transform.version,
-        libraries={"numpy": np.__version__},
-    )
-    save_model(settings.home, card, transform)
     return card
 
 

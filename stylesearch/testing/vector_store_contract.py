@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from stylesearch.array_types import Floats, Ids
+from stylesearch.catalog.selection import FeatureSelection
 from stylesearch.distance import METRICS, nearest_to_any
 from stylesearch.spaces.base import scale_for_category
 
@@ -98,19 +99,73 @@ class VectorStoreContract:
         assert len(nothing.ids) == 0
         assert nothing.complete
 
+    def test_all_categories_are_searched_at_once(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats, metric: str
+    ) -> None:
+        found = store.search(queries, None, 20).first(20)
+        exact, distances = _exact(shop.location, store, None, queries, metric, 20)
+        assert len(set(found.ids.tolist())) == 20
+        assert len(np.intersect1d(found.ids, exact)) >= self.recall_floor * 20
+        assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
+        assert not found.complete
+        everything = store.search(queries, None, 10**6)
+        assert everything.complete
+        assert len(everything.ids) == sum(shop.location.counts().values())
+        assert np.all(np.diff(everything.distances) >= 0)
+
+    def test_what_changes_is_told_to_searches_of_all_categories(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        first = store.search(queries, None, 1).ids[0]
+        features = shop.location.catalog.vectors(shop.location.feature_set, [int(first)])[1]
+        added = shop.add(category, features)
+        store.add(added)
+        assert {int(first), *added.tolist()} <= set(store.search(queries, None, 20).ids.tolist())
+        shop.remove(np.array([first]))
+        store.remove(np.array([first]))
+        found = store.search(queries, None, 20)
+        _has_none(found, np.array([first]))
+        assert added[0] in found.ids
+
+    def test_a_filter_restricts_searches_of_all_categories(
+        self, shop: Any, store: VectorStore, queries: Floats, metric: str
+    ) -> None:
+        ids, vectors = _vectors(shop.location, store, None)
+        found = store.search(queries, None, 5, allowed=FeatureSelection.of(ids[::7]))
+        slots, distances, _ = nearest_to_any(queries, np.ascontiguousarray(vectors[::7]), metric, 5)
+        assert found.ids.tolist() == ids[::7][slots].tolist()
+        assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
+
     def test_a_filter_restricts_the_answer(
         self, shop: Any, store: VectorStore, category: str, queries: Floats, metric: str
     ) -> None:
         ids, vectors = _vectors(shop.location, store, category)
         allowed = ids[::3]
-        found = store.search(queries, category, 5, allowed=allowed)
+        found = store.search(queries, category, 5, allowed=FeatureSelection.of(allowed[::-1]))
         slots, distances, _ = nearest_to_any(queries, np.ascontiguousarray(vectors[::3]), metric, 5)
         assert found.ids.tolist() == allowed[slots].tolist()
         assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
         assert not found.complete
         elsewhere, _ = _vectors(shop.location, store, store.categories()[1])
         for outside in (elsewhere[:4], np.empty(0, np.int64)):
-            assert len(store.search(queries, category, 5, allowed=outside).ids) == 0
+            none = store.search(queries, category, 5, allowed=FeatureSelection.of(outside))
+            assert (len(none.ids), none.complete) == (0, True)
+        three = store.search(queries, category, 5, allowed=FeatureSelection.of(ids[[100, 3, 57]]))
+        assert sorted(three.ids.tolist()) == ids[[3, 57, 100]].tolist()
+        assert three.complete
+
+    def test_a_filter_counts_for_what_is_newer_than_the_index(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        first = store.search(queries, category, 1).ids
+        features = shop.location.catalog.vectors(shop.location.feature_set, first.tolist())[1]
+        added = shop.add(category, np.repeat(features, 2, axis=0))
+        store.add(added)
+        allowed = FeatureSelection.of(np.array([first[0], added[1]]))
+        assert sorted(store.search(queries, category, 5, allowed=allowed).ids.tolist()) == [
+            first[0],
+            added[1],
+        ]
 
     def test_what_is_added_is_found_before_the_next_build(
         self, shop: Any, store: VectorStore, category: str, queries: Floats
@@ -157,16 +212,17 @@ class VectorStoreContract:
         assert store.is_current
 
 
-def _vectors(location: SpaceLocation, store: VectorStore, category: str) -> tuple[Ids, Floats]:
-    """Reads ids and vectors of a category from the catalog, in the store's fit."""
+def _vectors(location: SpaceLocation, store: VectorStore, category: str | None) -> tuple[Ids, Floats]:
+    """Reads ids and vectors of a category, or of all, from the catalog, in the store's fit."""
     blocks = list(location.catalog.features(location.feature_set, category=category))
     ids = np.concatenate([ids for ids, _ in blocks])
     features = np.concatenate([features for _, features in blocks])
-    return ids, scale_for_category(store.transform, store.transform.apply(features), category)
+    vectors = store.transform.apply(features)
+    return ids, vectors if category is None else scale_for_category(store.transform, vectors, category)
 
 
 def _exact(
-    location: SpaceLocation, store: VectorStore, category: str, queries: Floats, metric: str, n: int
+    location: SpaceLocation, store: VectorStore, category: str | None, queries: Floats, metric: str, n: int
 ) -> tuple[Ids, Floats]:
     ids, vectors = _vectors(location, store, category)
     slots, distances, _ = nearest_to_any(queries, vectors, metric, n)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from stylesearch.training.results import TrainReport, TrainRequest
 from stylesearch.training.scores import SCORES, Change
 from stylesearch.training.seen_products import SeenProducts
 
+if TYPE_CHECKING:
+    from stylesearch.artifacts.base import ArtifactStore
+
 __all__ = ["train_model"]
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,7 @@ def train_model(
     home: Path,
     request: TrainRequest,
     *,
+    artifacts: ArtifactStore | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> TrainReport:
     """Trains a model on the pairs of a catalog, and activates it; an older one stays active until then.
@@ -50,6 +54,7 @@ def train_model(
         context: missing features are written to its catalog and cache.
         home: the workspace folder.
         request: options of the training.
+        artifacts: the store that the model is put in; by default the workspace folder's.
         on_epoch: called with each epoch.
 
     Raises:
@@ -85,7 +90,7 @@ def train_model(
             test = compare_candidates(pool, context, *sides, request, test=True)
         card = _card(request, first, chosen, validation, test)
         files = {path.name: path for path in chosen.result.files}
-        saved = save_model(home, card, chosen.learned, files)
+        saved = save_model(home, card, chosen.learned, files, artifacts)
     return TrainReport(
         card=card,
         validation=validation,

@@ -15,6 +15,7 @@ import contextlib
 import dataclasses
 import glob
 import io
+import logging
 import os
 import shutil
 import time
@@ -24,32 +25,36 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from stylesearch.catalog.backends import backend_of
+from stylesearch.catalog.backends.sqlite import hold_alone
+from stylesearch.catalog.backends.sqlite_lock import writer_lock
 from stylesearch.catalog.backup import (
     Contents,
     check_copy,
     check_original,
     check_room,
     give_new_id,
-    hold_alone,
     put_in_place,
     read_contents,
-    sqlite_path,
     warn_of_damaged_rows,
     write_copy,
 )
-from stylesearch.catalog.connections import Location, writer_lock
 from stylesearch.catalog.partial_folder import partial_folder
 from stylesearch.catalog.schema_version import HEAD
 from stylesearch.data_files import parse_json, read_json
 from stylesearch.errors import CatalogDamaged, CatalogError, ConfigError, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.files import atomic_file, sync_folder, write_json
+from stylesearch.images.source import is_remote, without_secrets
+from stylesearch.images.upload_store import open_upload_store, upload_folder
 from stylesearch.models.store import CARD, folder_of, model_names, training_lock
 from stylesearch.settings import Settings, change_settings, load_settings, read_settings
 from stylesearch.workspace.backup_archive import CATALOG, CONFIG, ArchiveReader, ArchiveWriter
 
 if TYPE_CHECKING:
     from stylesearch.types import ReportProgress
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Backup", "back_up", "read_backup", "restore"]
 
@@ -110,7 +115,7 @@ def back_up(
         CatalogError: there is no catalog, it cannot be read, or there is no room.
         OSError: the file cannot be written.
     """
-    database = sqlite_path(settings.database)
+    database = settings.backend().file_for("`db backup`")
     if not database.exists():
         raise CatalogError(f"there is no catalog at {database}", hint="run `stylesearch ingest` first")
     if os.path.realpath(file) in {str(database) + suffix for suffix in ("", "-wal", "-shm", ".lock")}:
@@ -200,7 +205,7 @@ def restore(settings: Settings, file: Path, progress: ReportProgress | None = No
         ConfigError: another database than SQLite keeps the catalog, or a model of the backup is being
             trained.
     """
-    database = sqlite_path(settings.database)
+    database = settings.backend().file_for("`db restore`")
     if file.exists() and database.exists() and file.samefile(database):
         raise ConfigError(f"{file} is the catalog itself", hint="name a backup")
     backup = read_backup(file)
@@ -230,7 +235,7 @@ def restore(settings: Settings, file: Path, progress: ReportProgress | None = No
         former = {contents.catalog_id, _id_of(database)} - {""}
         write_json(staged / CATALOG_IDS, sorted({*former, new_id}))
         _place_fits(backup, contents, new_id, home, staged)
-        _place_files(staged, home)
+        _place_files(staged, settings, home)
         with hold_alone(database) if database.exists() else contextlib.nullcontext() as alone:
             put_in_place(alone, copy, database)
         _place_named(backup, staged, home)
@@ -258,21 +263,24 @@ def _write_archive(
 ) -> Contents:
     """Writes the archive of a full backup."""
     home = settings.home
-    uploads = list(_uploads(home))
+    uploads = list(_uploads(settings))
     total = sum(path.stat().st_size for path in uploads if path.exists()) + database.stat().st_size
     check_room(written.parent, total + database.stat().st_size, f"the backup of {home}")
+    if is_remote(settings.uploads):
+        log.warning("images at %s are not in the backup: they stay there", without_secrets(settings.uploads))
     with written.open("xb") as file:
         written.chmod(0o600)  # settings have secrets
         archive = ArchiveWriter(file, _telling(progress, "writing the backup", total))
         for path in uploads:
-            archive.add_path(path.relative_to(home).as_posix(), path)
+            archive.add_path(_upload_name(path), path)
         contents = _copy_catalog(database, copy, progress)
         # An image is there before a catalog lists it: what came since the first look is added.
-        for path in _uploads(home):
-            if (name := path.relative_to(home).as_posix()) not in archive.files:
+        for path in _uploads(settings):
+            if (name := _upload_name(path)) not in archive.files:
                 archive.add_path(name, path)
         archive.add_path(CATALOG, copy)
         copy.unlink()
+        _bring_artifacts(settings)
         archive.add_path(CONFIG, home / CONFIG)
         for path in _networks(home):
             archive.add_path(f"networks/{path.relative_to(home.resolve()).as_posix()}", path)
@@ -293,9 +301,33 @@ def _write_archive(
     return contents
 
 
-def _uploads(home: Path) -> Iterator[Path]:
-    """Files of images that were put over the API, without those that are being written."""
-    return (path for path in sorted((home / "uploads").glob("??/*")) if not path.name.startswith("."))
+def _bring_artifacts(settings: Settings) -> None:
+    """Makes the workspace folder hold the models and fits that the catalog shares; nothing else needs to."""
+    if settings.shares_artifacts:
+        from stylesearch.artifacts.base import FIT, MODEL
+        from stylesearch.artifacts.shared import CatalogArtifacts
+        from stylesearch.catalog import Catalog
+
+        with Catalog.open(settings.backend(), create=False, readonly=True) as catalog:
+            artifacts = CatalogArtifacts(settings.home, catalog)
+            for kind in (MODEL, FIT):
+                for name, reason in artifacts.get_all(kind).items():
+                    log.warning("the %s %r is not in the backup: %s", kind, name, reason)
+
+
+def _uploads(settings: Settings) -> Iterator[Path]:
+    """Files of images that were put over the API, without those that are being written.
+
+    None of a store at a URL: it is backed up by its own means, and the folder has a few copies at most.
+    """
+    if is_remote(settings.uploads):
+        return iter(())
+    folder = upload_folder(settings.home, settings.uploads)
+    return (path for path in sorted(folder.glob("??/*")) if not path.name.startswith("."))
+
+
+def _upload_name(path: Path) -> str:
+    return f"uploads/{path.parent.name}/{path.name}"
 
 
 def _networks(home: Path) -> list[Path]:
@@ -430,13 +462,16 @@ def _place_fits(backup: Backup, contents: Contents, new_id: str, home: Path, sta
                 shutil.copy2(record, target / SPACE_RECORD)
 
 
-def _place_files(staged: Path, home: Path) -> None:
+def _place_files(staged: Path, settings: Settings, home: Path) -> None:
     """Puts images and events in place.
 
     An image that is there already has the same content by its name, unless it is damaged.
     """
+    folder, store = upload_folder(home, settings.uploads), open_upload_store(settings.uploads)
     for path in sorted((staged / "uploads").glob("*/*")):
-        _move(path, home / path.relative_to(staged))
+        if store is not None:
+            store.put(path.name, path.read_bytes())
+        _place(path, folder / path.relative_to(staged / "uploads"))
     for path in sorted((staged / "webhooks").glob("*")):
         target = home / path.relative_to(staged)
         if not target.exists():  # an event that came since is newer
@@ -470,6 +505,13 @@ def _move(path: Path, target: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
     path.replace(target)
+
+
+def _place(path: Path, target: Path) -> None:
+    """Moves a file to a folder that may be on another disk."""
+    with atomic_file(target) as file:
+        file.write(path.read_bytes())
+    path.unlink()
 
 
 def _move_tree(folder: Path, target: Path) -> None:
@@ -512,10 +554,10 @@ def _adapt_config(config: Path, database: Path, home: Path) -> None:
         return
     with contextlib.suppress(StyleSearchError):  # settings that could not be read before either
         named = read_settings(config.parent).get("db")
-        if named and Location(named).path == database:
+        if named and backend_of(named).shown == str(database):
             return
         present = read_settings(home).get("db")
-        place = str(database) if present and Location(present).path == database else None
+        place = str(database) if present and backend_of(present).shown == str(database) else None
         if named or place:
             change_settings(config.parent, {"db": place})
 

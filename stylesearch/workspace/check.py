@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from stylesearch.artifacts.base import MODEL
 from stylesearch.errors import CatalogError, StyleSearchError
 from stylesearch.settings import Settings
 from stylesearch.types import ReportProgress
 
 if TYPE_CHECKING:
+    from stylesearch.artifacts.base import ArtifactStore
     from stylesearch.catalog import Catalog
+    from stylesearch.catalog.backends import Backend
     from stylesearch.catalog.check.findings import Finding
-    from stylesearch.catalog.connections import Location
     from stylesearch.catalog.writer import Writer
     from stylesearch.search.fitted_space import SpaceLocation
 
@@ -52,19 +54,19 @@ def check_workspace(
     """
     from stylesearch.catalog import Catalog
 
-    location = _locate_catalog(settings)
+    backend = _locate_catalog(settings)
     if not repair:
-        return list(_check(settings, location, contents, progress))
+        return list(_check(settings, backend, contents, progress))
     with (
-        Catalog.open(settings.database, create=False) as catalog,
+        Catalog.open(backend, create=False) as catalog,
         catalog.writing(timeout=settings.lock_timeout) as writer,
     ):
-        found = list(_check(settings, location, contents, progress))
+        found = list(_check(settings, backend, contents, progress))
         before = {one.check: one.n_problems for one in found}
         while any(problem.repair for one in found for problem in one.problems):
             n_problems = sum(one.n_problems for one in found)
             _repair(settings, catalog, writer, found)
-            found = list(_check(settings, location, contents, progress))
+            found = list(_check(settings, backend, contents, progress))
             if sum(one.n_problems for one in found) >= n_problems:
                 break  # else there may be more than a check keeps
     for one in found:
@@ -72,37 +74,38 @@ def check_workspace(
     return found
 
 
-def _locate_catalog(settings: Settings) -> Location:
-    from stylesearch.catalog.connections import Location
+def _locate_catalog(settings: Settings) -> Backend:
     from stylesearch.catalog.migrate import HEAD, current_revision
 
-    location = Location(settings.database)
-    if location.path is not None and not location.path.exists():
-        raise CatalogError(f"there is no catalog at {location}", hint="run `stylesearch ingest` first")
-    revision = current_revision(location)
+    backend = settings.backend()
+    if not backend.exists():
+        raise CatalogError(f"there is no catalog at {backend}", hint="run `stylesearch ingest` first")
+    revision = current_revision(backend)
     if revision != HEAD:
         raise CatalogError(
-            f"the schema of {location} is {revision or '(none)'}, the newest is {HEAD}",
+            f"the schema of {backend} is {revision or '(none)'}, the newest is {HEAD}",
             hint="run `stylesearch db upgrade`, then check it",
         )
-    return location
+    return backend
 
 
 def _check(
-    settings: Settings, location: Location, contents: bool, progress: ReportProgress | None
+    settings: Settings, backend: Backend, contents: bool, progress: ReportProgress | None
 ) -> Iterator[Finding]:
     from sqlalchemy import Connection
 
     from stylesearch.catalog import Catalog
     from stylesearch.catalog.check.files import check_files, check_uploads
     from stylesearch.catalog.check.whole import check_catalog
-    from stylesearch.catalog.connections import is_on_readonly_storage, make_engine, reading_mode
+    from stylesearch.images.upload_store import open_upload_store, upload_folder
+    from stylesearch.workspace.resources import open_artifacts
 
-    readonly = location.path is not None and is_on_readonly_storage(location.path)
-    uploads = settings.home.resolve() / "uploads"
+    readonly = backend.is_readonly()
+    uploads = upload_folder(settings.home, settings.uploads).resolve()
+    store = open_upload_store(settings.uploads)
 
     def connect_and(check: Callable[[Connection], Finding]) -> Finding:
-        engine = make_engine(location, mode=reading_mode(location))
+        engine = backend.engine(readonly=True)
         try:
             with engine.connect() as connection:
                 return check(connection)
@@ -110,19 +113,20 @@ def _check(
             engine.dispose()
 
     def of_files(connection: Connection) -> Finding:
-        return check_files(connection, uploads, contents=contents, progress=progress)
+        has = store.has if store else None
+        return check_files(connection, uploads, has, contents=contents, progress=progress)
 
-    def of_indexes() -> Finding:
-        with Catalog.open(settings.database, readonly=True) as catalog:
-            return _check_indexes(settings, catalog)
+    def open_and(check: Callable[[Settings, Catalog, ArtifactStore], Finding]) -> Finding:
+        with Catalog.open(backend, readonly=True) as catalog:
+            return check(settings, catalog, open_artifacts(settings, catalog))
 
-    yield from check_catalog(location, readonly=readonly, progress=progress)
+    yield from check_catalog(backend, readonly=readonly, progress=progress)
     yield _unless_damaged("files of images", lambda: connect_and(of_files))
     yield _unless_damaged(
         "images that were put over the API", lambda: connect_and(lambda one: check_uploads(one, uploads))
     )
-    yield _check_models(settings)
-    yield _unless_damaged("indexes and fits", of_indexes)
+    yield _unless_damaged("trained models", lambda: open_and(_check_models))
+    yield _unless_damaged("indexes and fits", lambda: open_and(_check_indexes))
 
 
 def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
@@ -136,21 +140,23 @@ def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
         return Finding.of(check, 0, "things", [problem], "mend the catalog first")
 
 
-def _check_models(settings: Settings) -> Finding:
+def _check_models(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Finding:
     from stylesearch.catalog.check.findings import Finding, Problem
     from stylesearch.models.store import examine_models
 
+    not_brought = artifacts.get_all(MODEL)
     cards, damaged = examine_models(settings.home, whole=True)
+    damaged |= not_brought
     problems = [Problem(f"the model {name!r}: {reason}") for name, reason in damaged.items()]
     hint = "train it again, restore a full backup, or remove it with `stylesearch models remove`"
     return Finding.of("trained models", len(cards) + len(damaged), "models", problems, hint)
 
 
-def _check_indexes(settings: Settings, catalog: Catalog) -> Finding:
+def _check_indexes(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Finding:
     from stylesearch.catalog.check.findings import Finding, Problem
 
     found = Finding("indexes and fits", 0, "indexes")
-    for location in _spaces(settings, catalog):
+    for location in _spaces(settings, catalog, artifacts):
         try:
             _check_space(location, found)
         except StyleSearchError as error:  # of this space alone
@@ -178,17 +184,18 @@ def _check_space(location: SpaceLocation, found: Finding) -> None:
                 found.add(Problem(what, None, REBUILD, key))
 
 
-def _spaces(settings: Settings, catalog: Catalog) -> Iterator[SpaceLocation]:
+def _spaces(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Iterator[SpaceLocation]:
     """Yields every space of the workspace that has images; not those of damaged models."""
     from stylesearch.models.store import examine_models
     from stylesearch.spaces import SPACES
     from stylesearch.workspace.resources import locate_space
 
+    artifacts.get_all(MODEL)
     cards, _ = examine_models(settings.home, whole=True)
     for feature_set in catalog.feature_sets():
         trained = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
         for space in (*SPACES, *trained):
-            location = locate_space(settings, catalog, feature_set, space)
+            location = locate_space(settings, catalog, artifacts, feature_set, space)
             if location.counts():
                 yield location
 
@@ -196,7 +203,9 @@ def _spaces(settings: Settings, catalog: Catalog) -> Iterator[SpaceLocation]:
 def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iterable[Finding]) -> None:
     from stylesearch.catalog.check.files import REMOVE_UPLOAD
     from stylesearch.catalog.check.repair import repair_catalog
+    from stylesearch.index.build_lock import building
     from stylesearch.search.maintenance import refresh
+    from stylesearch.workspace.resources import open_artifacts
 
     found = list(findings)
 
@@ -207,9 +216,10 @@ def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iter
     for path in sorted(keys(REMOVE_UPLOAD)):
         Path(path).unlink(missing_ok=True)
     if folders := keys(REBUILD):
-        for location in _spaces(settings, catalog):
+        for location in _spaces(settings, catalog, open_artifacts(settings, catalog)):
             if str(location.folder) in folders:
                 try:
-                    refresh(location, [], suspects=location.counts())
+                    with building(settings.home / "indexes", settings.lock_timeout):
+                        refresh(location, [], suspects=location.counts())
                 except StyleSearchError as error:  # the next check tells of it again
                     log.warning("the indexes of %s cannot be built: %s", location.space, error)

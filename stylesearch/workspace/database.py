@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from stylesearch.errors import ConfigError
 
 if TYPE_CHECKING:
     from stylesearch.catalog.backup import Vacuumed
@@ -106,16 +110,16 @@ class Database:
             ConfigError: there is something at the place already.
             CatalogError: there is no catalog, or it is damaged.
         """
-        from stylesearch.catalog.connections import make_engine, reading_mode
         from stylesearch.catalog.export_files import write_parts
         from stylesearch.catalog.transfer import write_tables
 
-        location = self._resources.catalog().location
-        engine = make_engine(location, mode=reading_mode(location))
+        backend = self._resources.catalog().backend
+        engine = backend.engine(readonly=True)
         try:
-            with write_parts(Path(place), overwrite=overwrite) as writer, engine.connect() as connection:
-                if location.path is None:
-                    connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with (
+                write_parts(Path(place), overwrite=overwrite) as writer,
+                backend.snapshot(engine) as connection,
+            ):
                 return write_tables(connection, writer, progress)
         finally:
             engine.dispose()
@@ -144,16 +148,13 @@ class Database:
             CatalogLocked: another process is writing; with ``overwrite`` also, in SQLite, has it open: its
                 indexes are of the rows that are removed.
         """
-        from stylesearch.catalog.backup import hold_alone
-        from stylesearch.catalog.connections import Location
         from stylesearch.catalog.export_files import open_parts
         from stylesearch.catalog.transfer import read_tables
 
         with open_parts(Path(place)) as reader:
-            database = Location(self._resources.settings.database).path
-            if overwrite and database is not None and database.exists():
+            if overwrite:
                 self._resources.close()
-                with hold_alone(database):
+                with self._resources.settings.backend().replacing():
                     pass
             catalog = self._resources.catalog(create=True)
             timeout = self._resources.settings.lock_timeout
@@ -161,6 +162,61 @@ class Database:
                 counts = read_tables(writer.connection(), reader, overwrite=overwrite, progress=progress)
         self._resources.close()  # it has another id now
         return counts
+
+    def copy(
+        self,
+        target: str | os.PathLike[str],
+        *,
+        source: str | os.PathLike[str] | None = None,
+        overwrite: bool = False,
+        new_id: bool = False,
+        progress: ReportProgress | None = None,
+    ) -> dict[str, int]:
+        """Copies all rows to another database as of one moment, all or none; others may write meanwhile.
+
+        Keys and ids of features stay what they are. So does the catalog's id, unless ``new_id`` is set: a
+        workspace whose ``db`` becomes the copy goes on with its indexes and fits, and answers as before. Of
+        two catalogs with one id only one may be written to afterwards.
+
+        Args:
+            target: path or URL of the other catalog; it is made if there is none.
+            source: path or URL of the catalog to copy; this workspace's by default.
+            overwrite: whether what the other one has is removed.
+            new_id: whether the copy gets an id of its own, for those who go on with both.
+            progress: called as ``progress("copying", n_done, n_total)``, in rows.
+
+        Returns:
+            the number of rows by table.
+
+        Raises:
+            ConfigError: the other catalog is not empty, or it is the same one.
+            CatalogLocked: another process is writing to the other catalog; with ``overwrite`` also, in
+                SQLite, has it open.
+            CatalogDamaged: a row is damaged. Nothing was copied, as after every error.
+            CatalogError: there is no catalog, or the other database does not take a row.
+        """
+        from stylesearch.catalog import Catalog
+        from stylesearch.catalog.transfer import copy_tables
+
+        settings = self._resources.settings
+        origin = (
+            settings if source is None else dataclasses.replace(settings, db=os.fspath(source))
+        ).backend()
+        other = dataclasses.replace(settings, db=os.fspath(target)).backend()
+        if origin.shown == other.shown:
+            raise ConfigError(f"{origin} would be copied to itself", hint="name another place")
+        with contextlib.ExitStack() as opened:
+            read = opened.enter_context(Catalog.open(origin, readonly=True))
+            if overwrite:
+                with other.replacing():
+                    pass
+            written = opened.enter_context(Catalog.open(other, lock_timeout=settings.lock_timeout))
+            writer = opened.enter_context(written.writing())
+            opened.enter_context(writer.transaction())
+            rows = opened.enter_context(read.snapshot())
+            return copy_tables(
+                rows, writer.connection(), overwrite=overwrite, new_id=new_id, progress=progress
+            )
 
     def vacuum(self) -> Vacuumed:
         """Writes the database anew, without the room that removed rows have left.
@@ -173,4 +229,4 @@ class Database:
         from stylesearch.catalog.backup import vacuum
 
         settings = self._resources.settings
-        return vacuum(settings.database, timeout=settings.lock_timeout)
+        return vacuum(settings.backend(), timeout=settings.lock_timeout)

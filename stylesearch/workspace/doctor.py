@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import StyleSearchError, WeightsNotFound
+from stylesearch.artifacts.base import MODEL
+from stylesearch.errors import SpaceError, StyleSearchError, WeightsNotFound
 from stylesearch.settings import Settings
 from stylesearch.wording import count
 
 if TYPE_CHECKING:
+    from stylesearch.artifacts.base import ArtifactStore
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
     from stylesearch.models.card import ModelCard
@@ -136,16 +138,19 @@ def _describe_precision(settings: Settings, extractor: Extractor) -> str:
 
 def _workspace(settings: Settings) -> Iterator[Finding]:
     from stylesearch.catalog import Catalog
+    from stylesearch.workspace.resources import open_artifacts
 
-    if not settings.has_catalog:
-        yield Finding("catalog", "note", f"none yet at {settings.database}", "stylesearch ingest FOLDER")
-        return
     try:
-        with Catalog.open(settings.database, readonly=True) as catalog:
+        backend = settings.backend()
+        if not backend.exists():
+            yield Finding("catalog", "note", f"none yet at {backend}", "stylesearch ingest FOLDER")
+            return
+        with Catalog.open(backend, readonly=True) as catalog:
             status = catalog.status()
             sources = list(_sources(catalog))
-            models = list(_models(settings, catalog))
-            indexes = list(_indexes(settings, catalog))
+            artifacts = open_artifacts(settings, catalog)
+            models = list(_models(settings, catalog, artifacts))
+            indexes = list(_indexes(settings, catalog, artifacts))
     except StyleSearchError as error:
         yield Finding("catalog", "problem", str(error), error.hint)
         return
@@ -153,7 +158,7 @@ def _workspace(settings: Settings) -> Iterator[Finding]:
         "catalog",
         "ok",
         f"{count(status.products, 'product')}, {count(status.images, 'image')} "
-        f"({status.failed_images} failed), {settings.database}",
+        f"({status.failed_images} failed), {backend}",
     )
     yield from sources
     for feature_set, n_features in status.features:
@@ -188,23 +193,34 @@ def _sources(catalog: Catalog) -> Iterator[Finding]:
         )
 
 
-def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+def _models(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Iterator[Finding]:
     """Makes a finding for each trained model, and one where the settings name a missing model."""
+    from stylesearch.artifacts.shared import CatalogArtifacts
     from stylesearch.models import store
     from stylesearch.models.card import PREFIX, is_trained
 
     known = {one.fingerprint for one in catalog.feature_sets()}
-    names = store.model_names(settings.home)
+    names, not_brought = artifacts.names(MODEL), artifacts.get_all(MODEL)
+    unshared = artifacts.unshared(MODEL) if isinstance(artifacts, CatalogArtifacts) else []
     for name in names:
         check = f"model {name}"
         try:
+            if name in not_brought:
+                raise SpaceError(not_brought[name])
             card, transform = store.load_model(store.folder_of(settings.home, name))
         except StyleSearchError as error:
             mended = f"stylesearch train {name}, or stylesearch models remove {name}"
             yield Finding(check, "problem", str(error), error.hint or mended)
             continue
         detail = f"{card.space}: {transform.dim} numbers, {card.metric}, of {card.extractor} features"
-        if card.feature_set in known:
+        if name in unshared:
+            yield Finding(
+                check,
+                "note",
+                f"{detail}; only this machine has it",
+                f"stylesearch models share {name}",
+            )
+        elif card.feature_set in known:
             yield Finding(check, "ok", detail)
         else:
             yield Finding(
@@ -222,7 +238,7 @@ def _models(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         )
 
 
-def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+def _indexes(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Iterator[Finding]:
     """Makes a finding for each space and metric that has indexes or should have; files are not read whole."""
     from stylesearch.models.store import list_models
     from stylesearch.search import maintenance
@@ -238,7 +254,7 @@ def _indexes(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             one.space: one.metric for one in cards if one.feature_set == feature_set.fingerprint
         }
         for space in (*SPACES, *metrics_of_models):
-            location = locate_space(settings, catalog, feature_set, space)
+            location = locate_space(settings, catalog, artifacts, feature_set, space)
             wanted = (
                 {metrics_of_models.get(space, settings.metric)}
                 if space in {default, *metrics_of_models}

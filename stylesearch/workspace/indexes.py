@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylesearch.errors import (
-    CatalogError,
-    CatalogLocked,
     ConfigError,
+    IndexesLocked,
+    IndexingError,
     SpaceError,
     StyleSearchError,
     UnknownName,
@@ -62,7 +64,7 @@ class Indexes:
 
         Raises:
             NotInCatalog: nothing was ingested with that extractor.
-            CatalogLocked: another process is writing.
+            IndexesLocked: another process is building.
         """
         from stylesearch.search.maintenance import rebuild
 
@@ -72,7 +74,7 @@ class Indexes:
         if not extractor and not is_trained(space or own.space):
             extractor = self._resources.own_space.extractor_to_index()
         gallery = self._resources.searcher(SpaceChoice(extractor, space, metric)).gallery
-        with self._resources.catalog().writing(timeout=own.lock_timeout):
+        with self._building(own.lock_timeout):
             counts = rebuild(gallery.location, [gallery.metric], progress)
         gallery.reload()
         return counts
@@ -88,7 +90,7 @@ class Indexes:
 
         Where no space is named, all fits and indexes of the workspace are read. One of another space is
         listed by ``extractor/space/metric/category``. What a build that was killed has left is listed by its
-        path, unless a process is writing just now.
+        path, unless a process is building just now.
         """
         from stylesearch.search.maintenance import leftovers, verify, verify_space
 
@@ -98,12 +100,13 @@ class Indexes:
             locations = list(self._locations())
             for location in locations:
                 problems += verify_space(location, without=gallery)
-            try:
-                with self._resources.catalog().writing(timeout=0):
-                    for location in locations:
-                        problems += leftovers(location)
-            except CatalogError as error:  # another process writes, or nobody may
-                log.info("nothing was looked for that is left over: %s", error)
+            if self._folder.is_dir():
+                try:
+                    with self._building(0):
+                        for location in locations:
+                            problems += leftovers(location)
+                except IndexingError as error:  # another process builds, or nobody may
+                    log.info("nothing was looked for that is left over: %s", error)
         return problems
 
     def _locations(self) -> Iterator[SpaceLocation]:
@@ -113,16 +116,17 @@ class Indexes:
         from stylesearch.workspace.resources import locate_space
 
         settings, catalog = self._resources.settings, self._resources.catalog()
+        self._resources.bring_models()
         cards = list_models(settings.home)
         for feature_set in catalog.feature_sets():
             trained = [card.space for card in cards if card.feature_set == feature_set.fingerprint]
             for space in (*SPACES, *trained):
-                yield locate_space(settings, catalog, feature_set, space)
+                yield locate_space(settings, catalog, self._resources.artifacts, feature_set, space)
 
     def repair(self) -> None:
         """Builds the indexes again that a search could not use; closing the workspace does this too.
 
-        An index that cannot be built now (another process writes, no room) is left for later: answers are
+        An index that cannot be built now (another process builds, no room) is left for later: answers are
         right without it.
         """
         galleries = [searcher.gallery for searcher in self._resources.open_searchers()]
@@ -133,11 +137,14 @@ class Indexes:
         from stylesearch.search.maintenance import repair
 
         try:
-            with self._resources.catalog().writing(timeout=0):
+            with self._building(0):
                 for gallery in damaged:
-                    repair(gallery)
-        except CatalogLocked:
-            log.info("the indexes are left to the process that is writing")
+                    try:
+                        repair(gallery)
+                    except UnknownName as error:
+                        log.info("indexes are left as they are: %s", error.message)
+        except IndexesLocked:
+            log.info("the indexes are left to the process that is building")
         except (OSError, StyleSearchError) as error:
             warnings.warn(f"the indexes could not be built: {error}", IndexWarning, stacklevel=2)
 
@@ -150,31 +157,26 @@ class Indexes:
         """Fits and builds what is worth rebuilding, for every space and metric in use, with the defaults.
 
         Indexes of trained models are always updated, since new products get their vectors here. What cannot
-        be done is reported by a warning.
+        be done is reported by a warning. Where nothing is worth it, another process that builds is not waited
+        for.
 
         Args:
             extractors: extractors with new features.
             progress: called as ``progress("indexes", n_done, n_total)``.
             command: command that the warning names for building later.
         """
-        from stylesearch.models.store import list_models
         from stylesearch.search import IndexWarning
-        from stylesearch.search.maintenance import metrics_in_use, refresh
-        from stylesearch.spaces import SPACES
+        from stylesearch.search.maintenance import is_outdated, refresh
 
-        own = self._resources.settings
         try:
-            with self._resources.catalog().writing(timeout=own.lock_timeout):
-                for extractor in extractors:
-                    own_space = self._resources.own_space.space_to_index(extractor)
-                    for space in SPACES:
-                        location = self._resources.space_location(extractor, space)
-                        default = [own.metric] if space == own_space else []
-                        if default or metrics_in_use(location):
-                            refresh(location, default, progress)
-                    for card in list_models(own.home):
-                        if card.feature_set == extractor.fingerprint:
-                            self._refresh_model(extractor, card, progress)
+            self._resources.bring_models()
+            # As far as one reads that without the lock; once it is held, it is looked at again.
+            outdated = [one for one in self._in_use(extractors) if is_outdated(*one)]
+            if not outdated:
+                return
+            with self._building(self._resources.settings.lock_timeout):
+                for location, metrics in outdated:
+                    refresh(location, metrics, progress)
         except (OSError, StyleSearchError) as error:
             warnings.warn(
                 f"the indexes could not be built: {error}; searches are exact until `{command}`",
@@ -182,16 +184,50 @@ class Indexes:
                 stacklevel=3,
             )
 
-    def _refresh_model(self, extractor: Extractor, card: ModelCard, progress: ReportProgress | None) -> None:
-        """Refreshes the indexes of one trained model, with a warning when it cannot have any.
+    def _in_use(self, extractors: Sequence[Extractor]) -> Iterator[tuple[SpaceLocation, list[str]]]:
+        """Yields the spaces to keep indexes of, with metrics to have besides those that are there."""
+        from stylesearch.models.store import list_models
+        from stylesearch.search.maintenance import metrics_in_use
+        from stylesearch.spaces import SPACES
 
-        It may be damaged, removed, or trained anew on other features meanwhile; the other models are
-        refreshed.
+        own = self._resources.settings
+        for extractor in extractors:
+            own_space = self._resources.own_space.space_to_index(extractor)
+            for space in SPACES:
+                location = self._resources.space_location(extractor, space)
+                default = [own.metric] if space == own_space else []
+                if default or metrics_in_use(location):
+                    yield location, default
+            for card in list_models(own.home):
+                if card.feature_set == extractor.fingerprint:
+                    of_model = self._locate_model(extractor, card)
+                    if of_model is not None:
+                        yield of_model, [card.metric]
+
+    def _locate_model(self, extractor: Extractor, card: ModelCard) -> SpaceLocation | None:
+        """The space of a trained model; None, with a warning, where it cannot have indexes.
+
+        It may be damaged, removed, or trained anew on other features meanwhile; indexes of the other models
+        are built.
         """
         from stylesearch.search import IndexWarning
-        from stylesearch.search.maintenance import refresh
+        from stylesearch.search.fitted_space import load
 
         try:
-            refresh(self._resources.space_location(extractor, card.space), [card.metric], progress)
+            location = self._resources.space_location(extractor, card.space)
+            load(location)
         except (ConfigError, SpaceError, UnknownName) as error:
-            warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=4)
+            warnings.warn(f"{card.space} has no indexes: {error}", IndexWarning, stacklevel=5)
+            return None
+        return location
+
+    @property
+    def _folder(self) -> Path:
+        """The folder of all indexes of the home."""
+        return self._resources.settings.home / "indexes"
+
+    def _building(self, timeout: float) -> AbstractContextManager[None]:
+        """Holds the right to build in this home."""
+        from stylesearch.index.build_lock import building
+
+        return building(self._folder, timeout)

@@ -51,20 +51,19 @@ def is_replaced(feature_set: FeatureSet, feature_sets: Iterable[FeatureSet]) -> 
     return any(one.weights_digest == weights and _spec_of(one) in with_more for one in feature_sets)
 
 
-def missing_features_error(extractor: Extractor, catalog: Catalog, database: str) -> NotInCatalog:
+def missing_features_error(extractor: Extractor, catalog: Catalog) -> NotInCatalog:
     """Makes the error for a catalog without features of an extractor; its hint names those that it has.
 
     Args:
         extractor: extractor of the missing features.
         catalog: the catalog without them.
-        database: location of the catalog, for the message.
     """
     from stylesearch.extractors.with_colors import ExtractorWithColors
 
     feature_sets = catalog.feature_sets()
     if not feature_sets:
         return NotInCatalog(
-            f"nothing has been ingested into {database} yet",
+            f"nothing has been ingested into {catalog.backend} yet",
             hint="stylesearch ingest FOLDER, or name the right workspace with --home",
         )
     spec = str(ExtractorSpec.from_name(extractor.name, extractor.input_size))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from stylesearch.artifacts.base import MODEL
 from stylesearch.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -35,13 +35,15 @@ class Models:
         """Lists the cards of the models by name; one that cannot be read is left out, and logged."""
         from stylesearch.models import store
 
+        self._resources.bring_models()
         return store.list_models(self._resources.settings.home)
 
     def problems(self) -> dict[str, str]:
         """Reads all models whole; names those that cannot be used, with the reason."""
         from stylesearch.models import store
 
-        return store.examine_models(self._resources.settings.home, whole=True)[1]
+        damaged = self._resources.bring_models()
+        return store.examine_models(self._resources.settings.home, whole=True)[1] | damaged
 
     def get(self, name: str) -> ModelCard:
         """Reads the card of a model: its training, weights and scores.
@@ -52,7 +54,32 @@ class Models:
         """
         from stylesearch.models import store
 
-        return store.read_model(self._resources.settings.home, name)
+        folder = store.folder_of(self._resources.settings.home, name)
+        self._resources.artifacts.get(MODEL, name)
+        return store.read_card(folder)
+
+    def share(self, name: str) -> None:
+        """Puts a model that lies in the workspace folder alone into the catalog, for all machines on it.
+
+        Training does that by itself; this is for models of before.
+
+        Raises:
+            UnknownName: there is no model of that name.
+            SpaceError: it is damaged.
+            ConfigError: the settings keep models in the workspace folder.
+        """
+        from stylesearch.errors import ConfigError
+        from stylesearch.models import store
+
+        settings = self._resources.settings
+        if not settings.shares_artifacts:
+            raise ConfigError(
+                "the settings keep trained models in the workspace folder, for this machine alone",
+                hint='artifacts = "catalog" in config.toml shares them',
+            )
+        self._resources.bring_models()
+        _ = self._resources.catalog()  # there has to be one
+        store.share_model(settings.home, name, self._resources.artifacts)
 
     def remove(self, name: str) -> dict[str, str | None]:
         """Removes a model, its indexes, and an unfinished training of that name.
@@ -67,29 +94,33 @@ class Models:
             UnknownName: there is none.
             ConfigError: another model takes features of its network, or it is being trained.
             CatalogLocked: another process is writing.
+            IndexesLocked: another process is building indexes.
         """
+        from stylesearch.index.build_lock import building
         from stylesearch.models import store
         from stylesearch.models.networks import fingerprints_of, forget_features, networks_of
         from stylesearch.settings import change_settings
 
         settings, writer = self._resources.settings, None
+        self._resources.bring_models()
         with contextlib.ExitStack() as held:
             if store.folder_of(settings.home, name).is_dir():
                 held.enter_context(store.training_lock(settings.home, name, settings.lock_timeout))
-            if settings.db or Path(settings.database).exists():
-                # So that no process builds indexes of it meanwhile.
+            if settings.has_catalog:
                 catalog = self._resources.catalog()
                 writer = held.enter_context(catalog.writing(timeout=settings.lock_timeout))
+                # So that no process builds indexes of it meanwhile.
+                held.enter_context(building(settings.home / "indexes", settings.lock_timeout))
             store.check_removable(settings.home, name)
             networks = fingerprints_of(networks_of(settings.home, name))
             changes = self._settings_without(name)
             # In this order an interruption leaves settings that work, and a model that can be removed again.
             if changes:
                 change_settings(settings.home, changes)
-            store.deactivate(settings.home, name)
+            store.deactivate(settings.home, name, self._resources.artifacts)
             if writer is not None:
                 forget_features(writer, settings.home, networks)
-            store.remove_model(settings.home, name)
+            store.remove_model(settings.home, name, self._resources.artifacts)
         return changes
 
     def _settings_without(self, name: str) -> dict[str, str | None]:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import CatalogError, CatalogLocked, NotInCatalog, StyleSearchError
+from stylesearch.errors import CatalogLocked, NotInCatalog, StyleSearchError
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import is_trained
 
@@ -214,11 +214,9 @@ class OwnSpace:
 
     def _existing_catalog(self) -> Catalog | None:
         """The catalog; None where there is none yet, or it cannot be opened: whoever searches is told."""
-        if not self._resources.settings.has_catalog:
-            return None
         try:
-            return self._resources.catalog()
-        except CatalogError:
+            return self._resources.existing_catalog()
+        except StyleSearchError:
             return None
 
     def _has_fit(self, extractor: str, space: str) -> bool:

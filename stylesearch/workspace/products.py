@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from stylesearch.conditions import FIELDS
 from stylesearch.errors import UnknownName
 from stylesearch.registry import unknown_name
 from stylesearch.types import Product, ProductFilter
@@ -19,7 +20,7 @@ __all__ = ["check_filter", "remove_where", "stream_details", "stream_products"]
 
 PAGE: Final = 1000
 SAMPLE: Final = 1000
-"""Products whose attributes are named where a filter has one that no product has."""
+"""Values among which the nearest one is looked for, where a filter has one that no product has."""
 
 VALUES_SHOWN: Final = 20
 
@@ -33,20 +34,24 @@ def check_filter(catalog: Catalog, where: ProductFilter) -> None:
         UnknownName: no such source, no product in such a category or below it, or none with such an
             attribute or value of it; the message has the nearest name.
     """
-    if where.source is not None:
-        catalog.sources.get(where.source)
-    if where.category is not None and not catalog.selection.count(ProductFilter(category=where.category)):
-        names = catalog.selection.categories()
-        parents = {" > ".join(name.split(" > ")[:depth]) for name in names for depth in (1, 2)}
-        raise unknown_name("category", where.category, dict.fromkeys(sorted({*names, *parents})))
-    for name, value in where.attributes.items():
-        if not catalog.selection.has_attribute(name):
-            sample = catalog.products(limit=SAMPLE)
-            known = {key for product in sample for key in product.attributes}
-            known |= {key for product in sample for one in product.variants for key in one.options}
-            raise unknown_name("attribute", name, dict.fromkeys(sorted(known)))
-        if not catalog.selection.count(ProductFilter(attributes={name: value})):
-            raise _unknown_value(name, value, catalog.selection.values_of(name, SAMPLE))
+    selection = catalog.selection
+    for one in where.conditions:
+        if one.is_negated:
+            continue  # it is met by what has no such thing
+        if one.name == "source":
+            for name in one.values:
+                catalog.sources.get(name)
+        elif one.name == "category":
+            for name in one.values:
+                if not selection.count(ProductFilter(category=name)):
+                    names = selection.categories()
+                    parents = {" > ".join(path.split(" > ")[:depth]) for path in names for depth in (1, 2)}
+                    raise unknown_name("category", name, dict.fromkeys(sorted({*names, *parents})))
+        elif one.name not in FIELDS:
+            if not selection.has_attribute(one.attribute):
+                raise unknown_name("attribute", one.attribute, dict.fromkeys(selection.attributes()))
+            if one.values and not selection.count(ProductFilter(where=[one])):
+                raise _unknown_value(one.attribute, one.values[0], selection.values_of(one.attribute, SAMPLE))
 
 
 def _unknown_value(name: str, value: str, known: Sequence[str]) -> UnknownName:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylesearch.errors import ConfigError, UnknownName
+from stylesearch.artifacts.base import FIT, MODEL, ArtifactStore, Stamp
+from stylesearch.artifacts.home import HomeArtifacts
+from stylesearch.errors import ConfigError, MissingDependency, UnknownName
 from stylesearch.extractors.spec import ExtractorSpec
 from stylesearch.models.card import ModelCard, check_features, index_folder, is_trained, name_of
 from stylesearch.settings import Settings
@@ -17,13 +18,14 @@ from stylesearch.workspace.own_space import OwnSpace
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog, FeatureSet
     from stylesearch.extractors.base import Extractor
+    from stylesearch.features.cluster import ClusterExecutor
     from stylesearch.features.context import StudyContext
     from stylesearch.features.stream import ExtractionOptions
-    from stylesearch.models.store import VersionStamp
     from stylesearch.search.fitted_space import SpaceLocation
     from stylesearch.search.searcher import Searcher
+    from stylesearch.search.store import VectorStores
 
-__all__ = ["OWN_SPACE", "Resources", "locate_space"]
+__all__ = ["OWN_SPACE", "Resources", "locate_space", "open_artifacts"]
 
 OWN_SPACE = SpaceChoice()
 """Nothing named: the workspace's own extractor, space and metric."""
@@ -41,7 +43,9 @@ class Resources:
         self._catalog: Catalog | None = None
         self._extractors: dict[tuple[str, bool], Extractor] = {}
         self._searchers: dict[tuple[SpaceChoice, bool], Searcher] = {}
-        self._cards: dict[str, tuple[VersionStamp, ModelCard]] = {}
+        self._cards: dict[str, tuple[Stamp, ModelCard]] = {}
+        self._artifacts: ArtifactStore | None = None
+        self._cluster: ClusterExecutor | None = None
         self.own_space = OwnSpace(self)
         # Two networks in memory, or two pools of connections, are one too many.
         self._lock = threading.RLock()
@@ -56,10 +60,29 @@ class Resources:
             if self._catalog is None:
                 from stylesearch.catalog import Catalog
 
-                database = self.settings.database
-                readonly = Path(database).exists() and not os.access(database, os.W_OK)
-                self._catalog = Catalog.open(database, create=create, readonly=readonly)
+                backend = self.settings.backend()
+                self._catalog = Catalog.open(backend, create=create, readonly=backend.is_readonly())
             return self._catalog
+
+    @property
+    def artifacts(self) -> ArtifactStore:
+        """The store of fits and trained models; where there is no catalog yet, of models of the folder."""
+        with self._lock:
+            if self._artifacts is None:
+                # Without need the catalog is not opened: models of the folder are there without one.
+                catalog = self.existing_catalog() if self.settings.shares_artifacts else self._catalog
+                if catalog is None:
+                    return HomeArtifacts(self.settings.home)
+                self._artifacts = open_artifacts(self.settings, catalog)
+            return self._artifacts
+
+    def bring_models(self) -> dict[str, str]:
+        """Makes the models in the workspace folder those in force.
+
+        Returns:
+            of those that cannot be brought, by name, the reason.
+        """
+        return self.artifacts.get_all(MODEL) if self.settings.shares_artifacts else {}
 
     def extractor(self, spec: str = "", *, throughput: bool = False, keep: bool = True) -> Extractor:
         """Returns an extractor by name, the workspace's for an empty one. Its network is not loaded yet.
@@ -83,6 +106,11 @@ class Resources:
     def _load_extractor(self, spec: str, throughput: bool) -> Extractor:
         from stylesearch.extractors import load_extractor
 
+        if self.settings.shares_artifacts:
+            from stylesearch.models.networks import owner_of
+
+            if owner := owner_of(self.settings.home, spec):
+                self.artifacts.get(MODEL, owner)
         parsed = ExtractorSpec.parse(spec).with_network_settings(self.settings.network_options)
         return load_extractor(parsed, throughput=throughput)
 
@@ -98,12 +126,13 @@ class Resources:
         folder = store.folder_of(self.settings.home, name_of(space))
         with self._lock:
             # Before the card is read: a change in between is read next time.
-            stamp = store.version_stamp(folder)
+            stamp = self.artifacts.stamp(MODEL, folder.name)
             cached = self._cards.get(space)
             if cached is None or cached[0] != stamp:
                 # Trained anew, perhaps on other features: searchers of the older model cannot be used.
                 for key in [key for key in self._searchers if key[0].space == space]:
                     del self._searchers[key]
+                self.artifacts.get(MODEL, folder.name)
                 cached = self._cards[space] = (stamp, store.read_card(folder))
             return cached[1]
 
@@ -203,8 +232,8 @@ class Resources:
         if feature_set is None:
             from stylesearch.workspace.missing_features import missing_features_error
 
-            raise missing_features_error(extractor, catalog, self.settings.database)
-        return locate_space(self.settings, catalog, feature_set, space)
+            raise missing_features_error(extractor, catalog)
+        return locate_space(self.settings, catalog, self.artifacts, feature_set, space)
 
     def study_context(self, max_memory: int, progress: ReportProgress | None) -> StudyContext:
         """Makes the context of an evaluation or a training.
@@ -222,7 +251,7 @@ class Resources:
             cache=self.cache,
             extraction=self.extraction_options,
             max_bytes=max_memory * 2**20,
-            progress=progress,
+            progress=self.with_workers(progress),
             model=self.model_card,
         )
 
@@ -233,18 +262,44 @@ class Resources:
         from stylesearch.parallel import usable_cores
 
         own = self.settings
-        return ExtractionOptions(
-            own.batch_size, own.workers or usable_cores(), own.max_pixels, own.lock_timeout
-        )
+        cluster = self.cluster() if own.cluster else None
+        n_workers = own.workers or usable_cores()
+        return ExtractionOptions(own.batch_size, n_workers, own.max_pixels, own.lock_timeout, cluster)
+
+    def cluster(self) -> ClusterExecutor:
+        """Connects to the cluster that the settings name.
+
+        Raises:
+            ConfigError: they name none, or what it is cannot be told.
+            MissingDependency: its library is not installed.
+            ClusterError: nothing answers there.
+        """
+        with self._lock:
+            if self._cluster is None:
+                from stylesearch.features.cluster import open_cluster
+
+                self._cluster = open_cluster(self.settings.cluster)
+            return self._cluster
+
+    def with_workers(self, progress: ReportProgress | None) -> ReportProgress | None:
+        """Returns a function that reports progress with the number of workers, where there is a cluster."""
+        if progress is None or not self.settings.cluster:
+            return progress
+
+        def tell(stage: str, n_done: int, n_total: int | None) -> None:
+            cluster = self._cluster
+            named = stage if cluster is None or ": " in stage else f"{stage}: {cluster.describe()}"
+            progress(named, n_done, n_total)
+
+        return tell
+
+    def cluster_notes(self) -> list[str]:
+        """What is to be said of the workers that were used."""
+        return [] if self._cluster is None else self._cluster.notes()
 
     def existing_catalog(self) -> Catalog | None:
-        """Opens the catalog; None where there is none yet. A database other than SQLite always exists."""
-        if not self.settings.has_catalog:
-            return None
-        from stylesearch.catalog.connections import Location
-
-        location = Location(self.settings.database)
-        return None if location.path is not None and not location.path.exists() else self.catalog()
+        """Opens the catalog; None where there is none yet."""
+        return self.catalog() if self.is_open or self.settings.has_catalog else None
 
     def copy_of_older_catalog(self, folder: Path) -> Path | None:
         """Copies a catalog with an older schema into a folder, and upgrades that; None if there is no need.
@@ -253,13 +308,12 @@ class Resources:
         """
         if not self.settings.has_catalog:
             return None
-        from stylesearch.catalog.connections import Location
-        from stylesearch.catalog.migrate import HEAD, copy_database, current_revision, upgrade
+        from stylesearch.catalog.migrate import HEAD, current_revision, upgrade
 
-        location = Location(self.settings.database)
-        if location.path is None or not location.path.exists() or current_revision(location) in (None, HEAD):
+        backend = self.settings.backend()
+        if current_revision(backend) in (None, HEAD):
             return None
-        copy = copy_database(location.path, folder / location.path.name)
+        copy = backend.copy_to(folder)
         upgrade(copy)
         return copy
 
@@ -273,24 +327,72 @@ class Resources:
         self._searchers.clear()
         self._extractors.clear()
         self._cards.clear()
+        self._artifacts = None
+        if self._cluster is not None:
+            self._cluster.shutdown()
+            self._cluster = None
         if self._catalog is not None:
             self._catalog.close()
             self._catalog = None
 
 
-def locate_space(settings: Settings, catalog: Catalog, feature_set: FeatureSet, space: str) -> SpaceLocation:
-    """Returns the location of a space of a feature set of the catalog."""
-    from stylesearch.search.fitted_space import SpaceLocation
-    from stylesearch.search.local_store import LocalVectorStores
+def open_artifacts(settings: Settings, catalog: Catalog) -> ArtifactStore:
+    """Opens the store of fits and trained models that the settings name."""
+    if settings.shares_artifacts:
+        from stylesearch.artifacts.shared import CatalogArtifacts
 
-    stores = LocalVectorStores()
-    folder = settings.home / "indexes" / f"{catalog.id}-{feature_set.fingerprint[:16]}" / index_folder(space)
+        return CatalogArtifacts(settings.home, catalog)
+    return HomeArtifacts(settings.home, catalog.id)
+
+
+def locate_space(
+    settings: Settings, catalog: Catalog, artifacts: ArtifactStore, feature_set: FeatureSet, space: str
+) -> SpaceLocation:
+    """Returns the location of a space of a feature set of the catalog.
+
+    Raises:
+        ConfigError: candidates are to come from pgvector, and the catalog is not on PostgreSQL.
+        MissingDependency: they are, and pgvector's library is not installed.
+    """
+    from stylesearch.search.fitted_space import SpaceLocation
+
+    stores = _vector_stores(settings, catalog)
+    folder = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/{index_folder(space)}")
     if not is_trained(space):
-        return SpaceLocation(catalog, feature_set, space, folder, stores)
+        return SpaceLocation(catalog, feature_set, space, folder, stores, artifacts)
     from stylesearch.models.store import folder_of
 
     model = folder_of(settings.home, name_of(space))
-    return SpaceLocation(catalog, feature_set, space, folder, stores, model)
+    return SpaceLocation(catalog, feature_set, space, folder, stores, artifacts, model)
+
+
+def _vector_stores(settings: Settings, catalog: Catalog) -> VectorStores:
+    """The kind of vector store that the settings name."""
+    if settings.candidates == "local":
+        from stylesearch.search.local_store import LocalVectorStores
+
+        return LocalVectorStores()
+    if catalog.engine.dialect.name != "postgresql":
+        raise ConfigError(
+            "candidates = pgvector wants a catalog on PostgreSQL. "
+            f"Received: a catalog on {catalog.engine.dialect.name}",
+            hint="name a database, db = postgresql+psycopg://..., or set candidates = local",
+        )
+    if not settings.shares_artifacts:
+        raise ConfigError(
+            "candidates = pgvector wants the same fits on all machines. Received: artifacts = home",
+            hint="set artifacts = catalog, or candidates = local",
+        )
+    try:
+        from stylesearch.search.pgvector.store import PgVectorStores
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in ("pgvector", "psycopg"):
+            raise
+        raise MissingDependency(
+            f"candidates = pgvector wants the library {error.name}, which is not installed",
+            hint="pip install 'stylesearch[postgres]'",
+        ) from error
+    return PgVectorStores()
 
 
 def _check_names(choice: SpaceChoice) -> None:

@@ -76,6 +76,7 @@ def train(
     if asked:
         raise ConfigError(f"a training has no choice called {', '.join(sorted(asked))}")
     context = resources.study_context(max_memory, progress)
+    resources.bring_models()
     owner = owner_of(own.home, spec)
     with contextlib.ExitStack() as held:
         # No card says yet that this model uses that network. In the order of names, against deadlocks.
@@ -83,7 +84,7 @@ def train(
             held.enter_context(training_lock(own.home, one, own.lock_timeout))
         if owner:
             _check_network_exists(spec, owner)
-        report = train_model(context, own.home, request, on_epoch=on_epoch)
+        report = train_model(context, own.home, request, artifacts=resources.artifacts, on_epoch=on_epoch)
         if default:
             make_default(own.home, report.card, own.weights)
         else:

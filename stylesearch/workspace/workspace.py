@@ -132,6 +132,7 @@ class Workspace:
         fetching: Mapping[str, Any] | None = None,
         on_failure: OnFailure | None = None,
         progress: ReportProgress | None = None,
+        cluster: str | None = None,
         **options: Any,
     ) -> IngestReport:
         """Updates the catalog to what a source lists; computes features of new and changed images only.
@@ -160,6 +161,8 @@ class Workspace:
             on_failure: called with each failure, the product's id and the image ("" where not known); the
                 report keeps the first thousand.
             progress: called as ``progress(stage, n_done, n_total)``.
+            cluster: where features are computed, as the setting of that name; by default as the settings
+                say.
             **options: fields of ``stylesearch.importers.base.ImportOptions``: ``domain`` (``shop`` or
                 ``consumer``, where the source does not say), ``allow_outside``, ``layout``, ``sheet``,
                 ``columns``, ``variants``, ``currency``, ``unpublished``, ``sold_out``, ``media_root``,
@@ -172,7 +175,24 @@ class Workspace:
             ConfigError: neither a path nor a name, the name of the API's source, or no such domain.
             UnknownName: no such source or format, or the dataset has no such split.
             CatalogLocked: another process is writing.
+            ClusterError: the cluster cannot be reached, or none of its workers can be used; what is done
+                stays.
         """
+        if cluster is not None and cluster != self.settings.cluster:
+            with Workspace(self.settings.replace(cluster=cluster)) as same:
+                return same.ingest(
+                    path,
+                    source=source,
+                    format=format,
+                    extractors=extractors,
+                    prune=prune,
+                    force=force,
+                    dry_run=dry_run,
+                    fetching=fetching,
+                    on_failure=on_failure,
+                    progress=progress,
+                    **options,
+                )
         from stylesearch.ingest import IngestOptions, ingest, preview
         from stylesearch.workspace.source_choice import choose_source
 
@@ -214,7 +234,9 @@ class Workspace:
         specs = list(chosen.kept.get("extractors") or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
-        report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=progress)
+        told = self._resources.with_workers(progress)
+        report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=told)
+        report.notes += self._resources.cluster_notes()
         self._complete(report, specs, progress)
         return report
 
@@ -256,13 +278,12 @@ class Workspace:
         Raises:
             UnknownName, ConfigError: as ``ingest``.
         """
-        from stylesearch.catalog.connections import Location
         from stylesearch.workspace.watching import watch
 
         place = Path(self.catalog.sources.get(source).path if path is None else path)
-        ignored = [f"{self.settings.home.resolve()}{os.sep}"]
-        if (file := Location(self.settings.database).path) is not None:
-            ignored.append(str(file.resolve()))  # and what SQLite keeps beside it
+        # The database's own places too: what SQLite keeps beside its file begins with its name.
+        places = self.settings.backend().places
+        ignored = [f"{self.settings.home.resolve()}{os.sep}", *places]
         return watch(
             lambda: self.ingest(path, source=source, **options),
             place.absolute(),

@@ -10,57 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesearch.array_types import Floats, Ids
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry
+from stylesearch.array_types import Floats
+from stylesearch.catalog import Catalog
 from stylesearch.index import reranked
 from stylesearch.index.annoy_forest import annoy_works
 from stylesearch.index.reranked import RerankedIndex, Strategy
 from stylesearch.search import fitted_space
-from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.search.local_store import LocalVectorStore, LocalVectorStores
 from stylesearch.testing import VectorStoreContract
 from stylesearch.testing.index_contract import feature_like
-from stylesearch.types import Domain, Product
-
-DIM = 32
-
-
-class Shop:
-    """A catalog with features of images that are in no file, and a fitted space."""
-
-    def __init__(self, catalog: Catalog, folder: Path) -> None:
-        self.catalog = catalog
-        with catalog.writing() as writer, writer.transaction():
-            self.feature_set: FeatureSet = writer.feature_set(
-                extractor="fake",
-                parameters={"input_size": 64},
-                weights_digest="w" * 64,
-                fingerprint="f" * 64,
-                dim=DIM,
-            )
-        self._n_images = catalog.status().images
-        self.location = SpaceLocation(catalog, self.feature_set, "whitened", folder, LocalVectorStores())
-
-    def add(self, category: str, features: Floats) -> Ids:
-        before = self.catalog.highest_feature_id()
-        numbers = range(self._n_images, self._n_images + len(features))
-        self._n_images += len(features)
-        with self.catalog.writing() as writer, writer.transaction():
-            writer.upsert_products([Product(f"p{n}", f"p{n}", category) for n in numbers], source="shop")
-            entries = [
-                ImageEntry(f"p{n}", f"/x/{n}.jpg", Domain.SHOP, sha256=f"{n:064d}", width=9, height=9)
-                for n in numbers
-            ]
-            rows = writer.upsert_images(entries, source="test")
-            images = [rows[one.product_id, one.path][0] for one in entries]
-            writer.add_features(self.feature_set, images, features)
-        blocks = self.catalog.features(self.feature_set, category=category, after_id=before)
-        return np.concatenate([ids for ids, _ in blocks])
-
-    def remove(self, ids: Ids) -> None:
-        products = [product.id for product, _ in self.catalog.hits_for(ids.tolist()).values()]
-        with self.catalog.writing() as writer, writer.transaction():
-            writer.remove_products(products)
+from tests.contracts.vector_shop import DIM, Shop
 
 
 class LocalStore(VectorStoreContract):
@@ -72,7 +31,7 @@ class LocalStore(VectorStoreContract):
         """A shop with two categories, to copy: its migrations and its fit take a second."""
         folder = tmp_path_factory.mktemp("filled")
         with Catalog.open(folder / "catalog.db", create=True) as catalog:
-            shop = Shop(catalog, folder / "indexes")
+            shop = Shop(catalog, folder, LocalVectorStores())
             for category, n_images in (("dress", 600), ("skirt", 130)):
                 shop.add(category, feature_like(n_images, DIM, seed=n_images))
             fitted_space.activate(shop.location, fitted_space.fit(shop.location)[1])
@@ -82,7 +41,7 @@ class LocalStore(VectorStoreContract):
     def shop(self, filled: Path, tmp_path: Path) -> Iterator[Shop]:
         folder = Path(shutil.copytree(filled, tmp_path / "shop"))
         with Catalog.open(folder / "catalog.db") as catalog:
-            yield Shop(catalog, folder / "indexes")
+            yield Shop(catalog, folder, LocalVectorStores())
 
     @pytest.fixture
     def make(self, shop: Shop) -> Callable[[str], LocalVectorStore]:

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from stylesearch.array_types import Features, Images
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog
 from stylesearch.evaluation.results import StudySettings
 from stylesearch.evaluation.study import evaluate
@@ -57,7 +58,9 @@ def study_context(home: Path) -> Iterator[StudyContext]:
         def space_location(extractor: Extractor, space: str) -> SpaceLocation:
             feature_set = catalog.find_feature_set(extractor.fingerprint)
             assert feature_set is not None
-            return locate_space(Settings(home=home), catalog, feature_set, space)
+            return locate_space(
+                Settings(home=home), catalog, HomeArtifacts(home, catalog.id), feature_set, space
+            )
 
         yield StudyContext(catalog, lambda name: FakeExtractor(), space_location, home / "cache")
 

@@ -15,7 +15,6 @@ from tests.integration import killed_shop
 from tests.integration.tiny_shop import draw, jpeg
 from tests.unit.images.remote.picture_server import PictureServer
 
-N_KILLS = 50
 DUMP = Path(__file__).parents[1] / "migrations" / "dumps" / "0001.sql"
 
 
@@ -40,11 +39,14 @@ def write_tables(folder: Path, server: PictureServer) -> None:
 
 
 @pytest.mark.slow
-def test_an_ingest_killed_anywhere_and_run_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_kills", [12, pytest.param(50, marks=pytest.mark.nightly)])
+def test_an_ingest_killed_anywhere_and_run_again_ends_as_one_that_was_not(
+    tmp_path: Path, n_kills: int
+) -> None:
     with PictureServer(latency=0.01) as server:
         write_tables(tmp_path, server)
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", killed_shop.__name__, tmp_path, N_KILLS]
+        command = [sys.executable, "-m", killed_shop.__name__, tmp_path, n_kills]
         done = subprocess.run(
             [str(one) for one in command],
             env=environment,

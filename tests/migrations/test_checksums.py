@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from stylesearch.catalog import Catalog
+from stylesearch.catalog.backends import backend_of
 from stylesearch.catalog.check.whole import check_catalog
-from stylesearch.catalog.connections import Location
 from stylesearch.catalog.migrate import current_revision, upgrade
 from stylesearch.errors import CatalogError
 
@@ -67,7 +67,7 @@ def test_every_vector_gets_the_checksum_of_its_bytes(older: Path) -> None:
         assert [one.source for one in opened.sources.said_of("red")] == ["prices", "/shop"]
         (lite0, _) = opened.feature_sets()
         assert sum(len(ids) for ids, _ in opened.features(lite0)) == 2 + N_IMAGES
-    assert [one.check for one in check_catalog(Location(older)) if one.n_problems] == []
+    assert [one.check for one in check_catalog(backend_of(older)) if one.n_problems] == []
 
 
 def test_an_older_catalog_is_not_changed_by_reading_it(older: Path) -> None:
@@ -101,4 +101,4 @@ upgrade(sys.argv[1])
     assert content(older) == before
     assert current_revision(older) == "0002"
     Catalog.open(older).close()
-    assert [one.check for one in check_catalog(Location(older)) if one.n_problems] == []
+    assert [one.check for one in check_catalog(backend_of(older)) if one.n_problems] == []

@@ -13,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Integer, MetaData
 
-from stylesearch.catalog.connections import WRITE, Location, make_engine, prepare_new_file
+from stylesearch.catalog.backends.sqlite import SqliteBackend, prepare_new_file
 from stylesearch.catalog.migrate import check_schema, current_revision, make_config, schema_drift, upgrade
 from stylesearch.catalog.schema_version import HEAD, REVISIONS
 from stylesearch.catalog.tables import metadata
@@ -29,10 +29,9 @@ def schema_of(path: Path) -> list[tuple[str, str]]:
 
 def upgrade_to(path: Path, revision: str) -> None:
     prepare_new_file(path)
-    engine = make_engine(Location(path), foreign_keys=False)
-    with engine.connect().execution_options(**WRITE) as connection, connection.begin():
+    backend = SqliteBackend(path)
+    with backend.upgrading(1.0) as upgrading, upgrading.transaction() as connection:
         alembic.command.upgrade(make_config(connection), revision)
-    engine.dispose()
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def new_catalog(tmp_path: Path) -> Path:
 
 
 def test_the_constants_are_the_scripts(new_catalog: Path) -> None:
-    engine = make_engine(Location(new_catalog))
+    engine = SqliteBackend(new_catalog).engine()
     with engine.connect() as connection:
         scripts = ScriptDirectory.from_config(make_config(connection))
         assert scripts.get_heads() == [HEAD]
@@ -53,7 +52,7 @@ def test_the_constants_are_the_scripts(new_catalog: Path) -> None:
 
 
 def test_the_models_are_what_the_scripts_make(new_catalog: Path) -> None:
-    engine = make_engine(Location(new_catalog))
+    engine = SqliteBackend(new_catalog).engine()
     with engine.connect() as connection:
         assert schema_drift(connection) == []
     engine.dispose()
@@ -65,7 +64,7 @@ def test_drift_is_noticed(new_catalog: Path) -> None:
     for table in metadata.sorted_tables:
         table.to_metadata(altered)
     altered.tables["products"].append_column(Column("stock", Integer))
-    engine = make_engine(Location(new_catalog))
+    engine = SqliteBackend(new_catalog).engine()
     with engine.connect() as connection:
         found = compare_metadata(MigrationContext.configure(connection), altered)
     engine.dispose()

@@ -207,7 +207,7 @@ def test_a_new_catalog_needs_no_copy(tmp_path: Path) -> None:
         ('    raise RuntimeError("no luck")', "failed: no luck"),
         (
             "    op.execute(\"DELETE FROM products WHERE id = 'red'\")",
-            "would leave row 1 of listings points to",
+            "would leave (a row|row 1) of .* points to a row of products",
         ),
     ],
 )

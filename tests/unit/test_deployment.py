@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from stylesearch.serving.metrics import ServiceMetrics
 from stylesearch.serving.server.supervisor import KILL_SECONDS
 from stylesearch.serving.settings import (
     ENVIRONMENT_PREFIX,
@@ -25,7 +29,11 @@ ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 UNIT = (ROOT / "deploy" / "stylesearch.service").read_text(encoding="utf-8")
+REPLICAS = (ROOT / "deploy" / "nginx-replicas.conf").read_text(encoding="utf-8")
 NGINX = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+KUBERNETES = {path.name: path for path in sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))}
+ALERTS = (ROOT / "deploy" / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+DASHBOARD = (ROOT / "deploy" / "grafana" / "stylesearch.json").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "serving.md").read_text(encoding="utf-8")
 DEFAULTS = ServiceSettings()
 
@@ -39,8 +47,9 @@ def commands() -> list[list[str]]:
 
 
 def test_no_flag_wins_over_what_an_operator_sets_in_the_environment() -> None:
-    in_unit, in_image = commands()  # compose starts what the image does
+    in_unit, of_upgrade, in_image = commands()  # all else in compose starts what the image does
     assert in_unit == in_image == ["serve"]
+    assert of_upgrade == ["db", "upgrade"]
 
 
 def as_systemd_starts_it(file: dict[str, str], home: Path) -> ServiceSettings:
@@ -134,7 +143,9 @@ def test_what_runs_in_the_image_is_no_administrator_and_no_shell() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [DOCKERFILE, COMPOSE, UNIT, GUIDE], ids=["image", "compose", "unit", "guide"]
+    "text",
+    [DOCKERFILE, COMPOSE, UNIT, GUIDE, "".join(path.read_text("utf-8") for path in KUBERNETES.values())],
+    ids=["image", "compose", "unit", "guide", "kubernetes"],
 )
 def test_every_variable_is_one_that_is_read(text: str) -> None:
     settings = {field.name for field in dataclasses.fields(Settings)}
@@ -151,24 +162,31 @@ def test_all_mean_the_same_port() -> None:
     assert re.findall(r"^EXPOSE (\d+)$", DOCKERFILE, re.MULTILINE) == [port]
     assert re.findall(r"http://127.0.0.1:(\d+)/health", DOCKERFILE) == [port]
     assert re.findall(rf"{ENVIRONMENT_PREFIX}PORT=(\d+)", DOCKERFILE) == [port]
-    assert re.findall(r'- "([\d.:]+)"', COMPOSE) == [f"127.0.0.1:{port}:{port}"]
+    assert re.findall(r'- "([\d.:]+)"', COMPOSE) == [f"127.0.0.1:{port}:{port}", "127.0.0.1:8080:8080"]
+    assert re.findall(r"server (\S+) max_fails", REPLICAS) == [f"replica:{port}"]
+    assert re.findall(r"listen (\d+);", REPLICAS) == ["8080"]
     assert as_systemd_starts_it({}, Path("none")).port == DEFAULTS.port
     assert re.findall(r"server (\S+);", NGINX) == [f"127.0.0.1:{port}"]
 
 
 def test_what_is_in_front_gives_the_service_its_time_and_its_bytes() -> None:
-    megabytes, of_bulk = re.findall(r"client_max_body_size (\d+)m;", NGINX)
-    assert int(megabytes) * 2**20 >= DEFAULTS.max_bytes
-    assert int(of_bulk) * 2**20 >= DEFAULTS.bulk_max_bytes
-    (reading,) = re.findall(r"proxy_read_timeout (\d+)s;", NGINX)
-    assert int(reading) > DEFAULTS.timeout
-    (in_compose,) = re.findall(r"stop_grace_period: (\d+)s", COMPOSE)
+    for text in (NGINX, REPLICAS):
+        megabytes, of_bulk = re.findall(r"client_max_body_size (\d+)m;", text)
+        assert int(megabytes) * 2**20 >= DEFAULTS.max_bytes
+        assert int(of_bulk) * 2**20 >= DEFAULTS.bulk_max_bytes
+        (reading,) = re.findall(r"proxy_read_timeout (\d+)s;", text)
+        assert int(reading) > DEFAULTS.timeout
+    in_compose, _ = re.findall(r"stop_grace_period: (\d+)s", COMPOSE)  # the other is PostgreSQL's
     (in_unit,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT, re.MULTILINE)
-    for seconds in (in_compose, in_unit):
+    (in_cluster,) = re.findall(
+        r"terminationGracePeriodSeconds: (\d+)", KUBERNETES["deployment.yaml"].read_text("utf-8")
+    )
+    for seconds in (in_compose, in_unit, in_cluster):
         assert int(seconds) > DEFAULTS.shutdown_grace + KILL_SECONDS
 
 
-def test_nginx_understands_its_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", [NGINX, REPLICAS], ids=["one service", "replicas"])
+def test_nginx_understands_its_file(text: str, tmp_path: Path) -> None:
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     openssl = shutil.which("openssl")
     if nginx is None or openssl is None:
@@ -176,14 +194,94 @@ def test_nginx_understands_its_file(tmp_path: Path) -> None:
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     made = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop.example"]
     subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    site = re.sub(r"(ssl_certificate\s+)\S+;", rf"\g<1>{certificate};", NGINX)
+    site = re.sub(r"(ssl_certificate\s+)\S+;", rf"\g<1>{certificate};", text)
     site = re.sub(r"(ssl_certificate_key\s+)\S+;", rf"\g<1>{key};", site)
+    site = site.replace("server replica:", "server 127.0.0.1:")  # a name of the network of compose
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     folders = "".join(f"{kind}_temp_path {tmp_path / kind};" for kind in kinds)
     (tmp_path / "nginx.conf").write_text(
         f"pid {tmp_path / 'pid'}; error_log stderr; events {{}} http {{ access_log off; {folders} {site} }}"
     )
     tried = subprocess.run([nginx, "-t", "-c", tmp_path / "nginx.conf"], capture_output=True, text=True)
+    assert tried.returncode == 0, tried.stderr
+
+
+def parsed(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(KUBERNETES[name].read_text(encoding="utf-8")))
+
+
+def test_kustomize_takes_every_manifest_and_a_secret_that_nobody_commits() -> None:
+    (kustomization,) = parsed("kustomization.yaml")
+    listed = set(kustomization["resources"])
+    assert listed - {"secret.yaml"} == KUBERNETES.keys() - {"kustomization.yaml", "secret.example.yaml"}
+    assert "/deploy/kubernetes/secret.yaml" in (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    named = {(one["kind"], one["metadata"]["name"]) for one in parsed("secret.example.yaml")}
+    assert named == {("Secret", "stylesearch"), ("Secret", "stylesearch-api-keys")}
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    (deployment,), (migration,), (ingest,) = map(parsed, ("deployment.yaml", "migration.yaml", "ingest.yaml"))
+    nightly = ingest["spec"]["jobTemplate"]
+    return {one["kind"]: one["spec"]["template"]["spec"] for one in (deployment, migration)} | {
+        ingest["kind"]: nightly["spec"]["template"]["spec"]
+    }
+
+
+def test_pods_run_as_the_user_of_the_image_and_write_to_volumes_alone() -> None:
+    for pod in pods().values():
+        assert pod["securityContext"]["runAsUser"] == 10001
+        (container,) = pod["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert container["resources"]["limits"].keys() == {"memory"}
+        mounted = {one["name"] for one in container["volumeMounts"]}
+        assert mounted == {one["name"] for one in pod["volumes"]}
+        assert {one["mountPath"] for one in container["volumeMounts"]} >= {
+            *re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE),
+            *re.findall(r"STYLESEARCH_CACHE=(\S+) \\", DOCKERFILE),
+            "/tmp",
+        }
+
+
+def test_probes_ask_what_the_service_answers_on_its_port() -> None:
+    from stylesearch.serving.middleware.product_paths import _FIXED
+
+    (container,) = pods()["Deployment"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [DEFAULTS.port]
+    asked = {
+        kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")
+    }
+    assert asked == {"startup": "/health", "liveness": "/health", "readiness": "/ready"}
+    assert set(asked.values()) <= set(_FIXED)
+
+
+def series() -> set[str]:
+    """Names of all series that the service gives to Prometheus."""
+    metrics = ServiceMetrics()
+    found = set()
+    for one in metrics._registry.collect():
+        suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(one.type, [""])
+        found |= {one.name + suffix for suffix in suffixes}
+    return found
+
+
+@pytest.mark.parametrize("text", [ALERTS, DASHBOARD], ids=["alerts", "dashboard"])
+def test_every_metric_that_is_watched_is_one_of_the_service(text: str) -> None:
+    if text is ALERTS:
+        expressions = [rule["expr"] for rule in yaml.safe_load(ALERTS)["groups"][0]["rules"]]
+    else:
+        panels = json.loads(DASHBOARD)["panels"]
+        expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    named = set(re.findall(r"\bstylesearch_[a-z_]+", " ".join(expressions)))
+    assert len(named) > 5
+    assert named <= series()
+
+
+def test_prometheus_understands_its_alerts() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is needed to try the alerts; on Debian: apt-get install prometheus")
+    alerts = ROOT / "deploy" / "prometheus" / "alerts.yml"
+    tried = subprocess.run([promtool, "check", "rules", alerts], capture_output=True, text=True)
     assert tried.returncode == 0, tried.stderr
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, String, exists, func, or_, select
+from sqlalchemy import Connection, Integer, String, exists, func, or_, select
 
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.check.findings import Finding, Problem
@@ -15,6 +16,7 @@ from stylesearch.catalog.merging import product_values, strange_fields, values_o
 from stylesearch.catalog.queries import product_from_row
 from stylesearch.catalog.records import SourceListing
 from stylesearch.catalog.schema_version import CATALOG_ID, NEEDS_STYLESEARCH
+from stylesearch.catalog.shown_counts import COUNTED
 from stylesearch.catalog.tables import (
     ImageState,
     about,
@@ -26,16 +28,20 @@ from stylesearch.catalog.tables import (
     listings,
     product_columns,
     products,
+    shown_counts,
     sources,
 )
+from stylesearch.catalog.value_rows import read_values, values_to_filter
 from stylesearch.errors import CatalogDamaged
 from stylesearch.types import Domain, Product
 
-__all__ = ["DROP_MARK", "READ_PRICES", "REFILE", "check_derived", "read_listings"]
+__all__ = ["COUNT_ANEW", "DROP_MARK", "READ_PRICES", "REFILE", "VALUES", "check_derived", "read_listings"]
 
 READ_PRICES: Final = "reads the prices and the category anew"
 REFILE: Final = "files the vectors anew"
 DROP_MARK: Final = "drops the mark"
+COUNT_ANEW: Final = "counts anew"
+VALUES: Final = "makes the values anew"
 
 _Read = tuple[int, str, Product, list[SourceListing]]
 """Key, shop category, product, and what the sources say of it."""
@@ -54,6 +60,7 @@ def check_derived(connection: Connection) -> Iterator[Finding]:
     yield from _check_products(connection)
     yield _check_listed(connection)
     yield _check_copies(connection)
+    yield _check_counts(connection)
     yield _check_marks(connection)
 
 
@@ -78,6 +85,22 @@ def _check_products(connection: Connection) -> Iterator[Finding]:
             prices.add(Problem(what, product.id, READ_PRICES, pk))
     yield merged
     yield prices
+    yield _check_values(connection)
+
+
+def _check_values(connection: Connection) -> Finding:
+    """The values that filters look up, against the attributes and options of their products."""
+    found = Finding("values that filters look up", 0, "products")
+    left = _products(connection)
+    while page := list(itertools.islice(left, PAGE)):
+        stored = read_values(connection, [pk for pk, *_ in page])
+        for pk, _, product, _ in page:
+            found.n_checked += 1
+            options = [one.options for one in product.variants]
+            if values_to_filter(product.attributes, options) != stored[pk]:
+                what = f"{product.id!r} has other attributes than filters look up"
+                found.add(Problem(what, product.id, VALUES, pk))
+    return found
 
 
 def _products(connection: Connection) -> Iterator[_Read]:
@@ -180,6 +203,22 @@ def _check_copies(connection: Connection) -> Finding:
     for feature_id, product_id in connection.execute(failed):
         what = f"row {feature_id} of features is of an image that could not be used"
         found.add(Problem(what, product_id, DROP_VECTOR, feature_id))
+    return found
+
+
+def _check_counts(connection: Connection) -> Finding:
+    """The table ``shown_counts``, which writers keep up, against a count."""
+    stored = select(
+        _raw(shown_counts.c.category), func.coalesce(shown_counts.c.n_products, 0, type_=Integer())
+    )
+    counted = COUNTED.with_only_columns(_raw(products.c.category), func.count())
+    kept: dict[str, int] = dict(connection.execute(stored).all())
+    right: dict[str, int] = dict(connection.execute(counted).all())
+    found = Finding("products with pictures by category, as they are counted", len(right), "categories")
+    for name in sorted(kept.keys() | right.keys(), key=repr):
+        if kept.get(name) != right.get(name):
+            what = f"shown_counts has {kept.get(name, 0)} products of {name!r}. Counted: {right.get(name, 0)}"
+            found.add(Problem(what, None, COUNT_ANEW, name))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from stylesearch.catalog.tables import images, products
 from stylesearch.errors import CatalogDamaged
 from stylesearch.files import sha256_file
 from stylesearch.images.source import is_lost
+from stylesearch.images.upload_store import is_upload_of
 from stylesearch.types import ReportProgress
 
 __all__ = ["REMOVE_UPLOAD", "check_files", "check_uploads"]
@@ -25,13 +26,19 @@ PAGE: Final = 1000
 
 
 def check_files(
-    connection: Connection, uploads: Path, *, contents: bool = False, progress: ReportProgress | None = None
+    connection: Connection,
+    uploads: Path,
+    is_stored: Callable[[str], bool] | None = None,
+    *,
+    contents: bool = False,
+    progress: ReportProgress | None = None,
 ) -> Finding:
     """Looks at the file of every usable image; of one behind a URL, at the file that it was fetched to.
 
     Args:
         connection: connection to the catalog.
         uploads: folder of images that were put over the API, which may have moved with the workspace.
+        is_stored: whether the store of these images has a file, by its name; None where it is that folder.
         contents: whether every file is read and compared with its sha256.
         progress: called as ``progress("files", n_done, None)``.
     """
@@ -39,7 +46,10 @@ def check_files(
     for pk, product_id, path, file, sha256 in _usable_images(connection):
         found.n_checked += 1
         place = _place_of(file or path, sha256, uploads)
-        if is_lost(place):
+        if is_lost(place) and is_stored is not None and is_upload_of(Path(place), sha256):
+            if not is_stored(Path(place).name):
+                found.add(Problem(f"the store of uploads has no file of image {pk}: {place}", product_id))
+        elif is_lost(place):
             found.add(Problem(f"the file of image {pk} is gone: {place}", product_id))
         elif contents and (fault := _fault_of_content(place, sha256)):
             found.add(Problem(f"the file of image {pk} {fault}: {place}", product_id))
@@ -105,7 +115,7 @@ def _singly(connection: Connection, page: Any, pks: Sequence[int]) -> Iterator[A
 def _place_of(path: str, sha256: str | None, uploads: Path) -> str:
     """Path of an image's file; of one put over the API before the workspace moved, where it is now."""
     listed = Path(path)
-    if not sha256 or listed.stem != sha256 or listed.parts[-3:-1] != (uploads.name, sha256[:2]):
+    if not sha256 or not is_upload_of(listed, sha256):
         return path
     moved = uploads / sha256[:2] / listed.name
     return str(moved) if is_lost(path) and moved.exists() else path

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Table, text
 
+from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.check.findings import Finding, Problem
 from stylesearch.catalog.tables import (
     feature_sets,
@@ -38,6 +39,11 @@ REPORTED: Final = 1000
 HINT: Final = "restore a backup; or remove these products, and ingest their source again"
 
 
+# Plain SQL, whose values are not checked again.
+_PRODUCT_OF_IMAGE: Final = text("SELECT product_pk FROM images WHERE pk = :pk")
+_ID_OF_PRODUCT: Final = text("SELECT id FROM products WHERE pk = :pk")
+
+
 class _Text(bytes):
     """A text as SQLite has it, which need not be UTF-8, and is told from a blob."""
 
@@ -49,9 +55,7 @@ def check_rows(connection: Connection, progress: ReportProgress | None) -> Itera
         connection: a connection of its own: it is left with another way to read texts.
         progress: called as ``progress("rows", n_done, None)``.
     """
-    is_sqlite = connection.dialect.name == "sqlite"
-    if is_sqlite:
-        connection.connection.driver_connection.text_factory = _Text  # type: ignore[union-attr]
+    backend_behind(connection).read_texts_as(connection, _Text)
     reader = _RowReader(connection, progress)
     values = Finding("texts, numbers and JSON", 0, "rows", hint=HINT)
     vectors = Finding("vectors, with their checksums", 0, "vectors")
@@ -121,11 +125,11 @@ class _RowReader:
         return self._product_of_image(row.image_pk) if table is image_listings else None
 
     def _product_of_image(self, pk: Any) -> str | None:
-        row = self._connection.exec_driver_sql("SELECT product_pk FROM images WHERE pk = ?", (pk,)).first()
+        row = self._connection.execute(_PRODUCT_OF_IMAGE, {"pk": pk}).first()
         return None if row is None else self._product_id(row[0])
 
     def _product_id(self, pk: Any) -> str | None:
-        row = self._connection.exec_driver_sql("SELECT id FROM products WHERE pk = ?", (pk,)).first()
+        row = self._connection.execute(_ID_OF_PRODUCT, {"pk": pk}).first()
         return None if row is None else _as_text(row[0])
 
 

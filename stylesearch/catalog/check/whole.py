@@ -7,11 +7,11 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from stylesearch.catalog.backends import Backend
 from stylesearch.catalog.check.database import check_database
 from stylesearch.catalog.check.derived import check_derived
 from stylesearch.catalog.check.findings import Finding, Problem
 from stylesearch.catalog.check.rows import check_rows
-from stylesearch.catalog.connections import Location, make_engine, reading_mode
 from stylesearch.errors import CatalogDamaged
 from stylesearch.types import ReportProgress
 
@@ -19,12 +19,12 @@ __all__ = ["check_catalog"]
 
 
 def check_catalog(
-    location: Location, *, readonly: bool = False, progress: ReportProgress | None = None
+    backend: Backend, *, readonly: bool = False, progress: ReportProgress | None = None
 ) -> Iterator[Finding]:
     """Checks the file, the schema, every value and vector, and what the catalog makes of its own rows.
 
     Args:
-        location: a catalog with the newest schema.
+        backend: a catalog with the newest schema.
         readonly: whether it cannot be written to.
         progress: called as ``progress("rows", n_done, None)``.
 
@@ -38,7 +38,7 @@ def check_catalog(
         check_derived,
     )
     for check in parts:
-        engine = make_engine(location, mode=reading_mode(location) if readonly else "rw")
+        engine = backend.engine(readonly=readonly)
         try:
             with engine.connect() as connection:
                 yield from check(connection)

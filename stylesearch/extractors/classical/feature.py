@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from stylesearch.array_types import Features, Images
-from stylesearch.extractors.base import check_images, fingerprint_of
+from stylesearch.extractors.base import Extractor, check_images, fingerprint_of
 from stylesearch.registry import Entry, Registry
 
 __all__ = [
@@ -83,17 +83,29 @@ class WhiteBoxExtractor:
         input_size: side of the square input in pixels.
         open_compute: gives the function that computes it; called once, by the first ``extract``.
         concurrency: how many threads may usefully call ``extract`` at once.
+        load: loads it anew, in another process: it is pickled as this function. None: it cannot be pickled.
     """
 
     weights_digest = "none"
 
     def __init__(
-        self, feature: Feature, input_size: int, open_compute: Callable[[], Compute], concurrency: int = 1
+        self,
+        feature: Feature,
+        input_size: int,
+        open_compute: Callable[[], Compute],
+        concurrency: int = 1,
+        load: Callable[[], Extractor] | None = None,
     ) -> None:
         self.feature = feature
         self.concurrency = concurrency
         self._input_size = input_size
         self._open_compute = open_compute
+        self._load = load
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._load is None:
+            raise TypeError(f"{self.name} was not loaded by its name: other processes cannot load it")
+        return self._load, ()
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ every response with its model.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -16,6 +17,7 @@ from starlette.responses import Response
 
 from stylesearch.images.source import without_secrets
 from stylesearch.serving.problems import Reason
+from stylesearch.types import FacetValue
 
 if TYPE_CHECKING:
     from stylesearch.serving.search.photo_search import DetectAnswer, SearchAnswer
@@ -294,6 +296,18 @@ class DetectedSpots(_Answer):
     seconds: DetectSeconds
 
 
+class FacetModel(_Answer):
+    """A value of products, and how many have it."""
+
+    label: str = Field(description="the value as it is shown", examples=["Navy Blue"])
+    count: int = Field(
+        ge=0,
+        description="products that are left if `where` takes the place of the conditions on the same name",
+        examples=[12],
+    )
+    where: str = Field(description="the condition that a product has it", examples=["color=navy blue"])
+
+
 class SearchResult(_Answer):
     """What was found for a photo or a product."""
 
@@ -306,6 +320,9 @@ class SearchResult(_Answer):
     seen: list[SeenModel] = Field(
         description="what the photo shows: around a person, else in the box or in the whole photo; empty "
         "where a product was searched with"
+    )
+    facets: dict[str, list[FacetModel]] | None = Field(
+        None, description="by each name that `facets` asked for, the values of most products first"
     )
     space: str = Field(examples=["mixed"])
     metric: str = Field(examples=["cosine"])
@@ -445,6 +462,7 @@ def search_json(answer: SearchAnswer, total: float, *, shop_images: bool = False
         "height": answer.height,
         "regions": [_corners(box) for box in answer.result.regions],
         "seen": [_seen(one) for one in answer.result.seen],
+        **({"facets": _facets(answer.result.facets)} if answer.result.facets else {}),
         "space": answer.space,
         "metric": answer.metric,
         "extractor": answer.extractor,
@@ -453,6 +471,10 @@ def search_json(answer: SearchAnswer, total: float, *, shop_images: bool = False
             "total": round(total, 6),
         },
     }
+
+
+def _facets(facets: Mapping[str, tuple[FacetValue, ...]]) -> dict[str, Any]:
+    return {name: [dataclasses.asdict(one) for one in values] for name, values in facets.items()}
 
 
 def detect_json(answer: DetectAnswer, total: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from stylesearch.conditions import parse_where
 from stylesearch.serving.api.body_fields import (
     NO_NULL,
     CategoryName,
@@ -19,7 +20,7 @@ from stylesearch.serving.api.body_fields import (
     parse_whole_number,
 )
 from stylesearch.serving.problems import Problem
-from stylesearch.types import Box, SearchRequest, SpaceChoice
+from stylesearch.types import MOST_FACETS, Box, SearchRequest, SpaceChoice
 
 __all__ = [
     "MAX_PHOTOS",
@@ -87,6 +88,40 @@ RegionName = Annotated[
     ),
 ]
 
+
+def _split_names(value: Any) -> Any:
+    text = value[0] if isinstance(value, list) and len(value) == 1 else value
+    return [name.strip() for name in text.split(",") if name.strip()] if isinstance(text, str) else value
+
+
+def _check_where(where: Any) -> Any:
+    parse_where(where)
+    return where
+
+
+_WHERE: Final = (
+    "conditions that products have to meet, all of them: `color=red`, `price<50`, `price=10..50`, "
+    "`color in (red, blue)`, `not color=red`, `color exists`; `and` between several"
+)
+_FACETS: Final = (
+    "names by whose values the products that meet `where` and the category are counted: `category`, "
+    "`price`, `in_stock`, `source`, or an attribute such as `color`"
+)
+_Text = Annotated[str, Field(min_length=1, max_length=4000, pattern=NO_NULL)]
+_Value = _Text | bool | int | float
+FacetName = Annotated[str, Field(min_length=1, max_length=200, pattern=NO_NULL)]
+FacetNames = Annotated[
+    list[FacetName],
+    Field(max_length=MOST_FACETS),
+    BeforeValidator(_split_names),
+    WithJsonSchema({"type": "string", "description": "names with commas between them"}),
+]
+WhereText = Annotated[_Text, AfterValidator(_check_where)]
+WhereValues = Annotated[
+    _Text | list[_Text] | dict[str, _Value | Annotated[list[_Value], Field(min_length=1)] | None],
+    AfterValidator(_check_where),
+]
+
 _BOX: Final = (
     "where the garment is: x0, y0, x1, y1 in pixels of the upright photo, with x0 < x1 and y0 < y1; cut to "
     "the photo, and refused only where nothing of it lies there. Takes the place of the regions. With the "
@@ -109,11 +144,27 @@ class SearchOptions(StrictModel):
         description="`l1`, `l2` or `cosine`; a trained model brings its own. The workspace's own by default",
     )
     explain: Explain = False
+    where: WhereValues | None = Field(
+        None,
+        description=f"{_WHERE}. Or a list of such texts, or values by name: "
+        '`{"color": ["red", "blue"], "price": "<50"}`',
+    )
+
+    facets: Annotated[list[FacetName], Field(max_length=MOST_FACETS)] = Field(
+        [],
+        description=_FACETS,
+    )
 
     @property
     def search_request(self) -> SearchRequest:
         """What is asked, as a value."""
-        return SearchRequest(k=self.k, category=self.category, explain=self.explain)
+        return SearchRequest(
+            k=self.k,
+            category=self.category,
+            explain=self.explain,
+            where=() if self.where is None else self.where,
+            facets=tuple(self.facets),
+        )
 
     @property
     def space_choice(self) -> SpaceChoice:
@@ -135,6 +186,8 @@ class SimilarQuery(SearchOptions):
 
     k: CountText = 20
     explain: ExplainText = False
+    where: WhereText | None = Field(None, description=_WHERE)
+    facets: FacetNames = Field([], description=_FACETS)
 
 
 class PhotoOptions(SearchOptions):
@@ -170,6 +223,8 @@ class SearchForm(SearchBody):
 
     k: CountText = 20
     explain: ExplainText = False
+    where: WhereText | None = Field(None, description=_WHERE)
+    facets: FacetNames = Field([], description=_FACETS)
     image: PhotoFile
     box: BoxText | None = Field(None, description=f"{_BOX}; written x0,y0,x1,y1")
 
@@ -197,4 +252,6 @@ class BatchForm(BatchBody):
 
     k: CountText = 20
     explain: ExplainText = False
+    where: WhereText | None = Field(None, description=_WHERE)
+    facets: FacetNames = Field([], description=_FACETS)
     images: Annotated[list[PhotoFile], Field(min_length=1, max_length=MAX_PHOTOS), check_count(MAX_PHOTOS)]

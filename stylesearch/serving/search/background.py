@@ -12,6 +12,7 @@ from stylesearch.errors import (
     CatalogError,
     CatalogLocked,
     ConfigError,
+    IndexesLocked,
     SpaceError,
     StyleSearchError,
     UnknownName,
@@ -94,13 +95,13 @@ class IndexMaintenance:
         self._stopping = threading.Event()
 
     def stop(self) -> None:
-        """Ends a build after its current category; indexes stay complete. May be called from any thread."""
+        """Ends a build after the categories that it has begun; indexes stay complete. From any thread."""
         self._stopping.set()
 
     def run(self) -> bool:
         """Rebuilds what is worth it, where the catalog has changed since the last run; blocks.
 
-        Does nothing while another process writes.
+        Does nothing while another process builds, or writes to the catalog: an ingest builds at its end.
 
         Returns:
             whether the indexes were examined.
@@ -115,15 +116,18 @@ class IndexMaintenance:
         state = catalog.state()
         if catalog.readonly or (not gallery.damaged and state is not None and state == self._last_state):
             return False
+        from stylesearch.index.build_lock import building
         from stylesearch.search.maintenance import refresh
 
         damaged = list(gallery.damaged)  # what is found damaged from here on is repaired by the next run
         try:
             with catalog.writing(timeout=0):
+                pass  # nobody writes; whoever begins now is not kept waiting
+            with building(self.workspace.settings.home / "indexes", 0):
                 refresh(gallery.location, [gallery.metric], self._check_stopping, suspects=damaged)
                 if damaged:
                     gallery.reload()
-        except CatalogLocked:
+        except (CatalogLocked, IndexesLocked):
             return False
         except _Stopping:
             log.info("the indexes are not built to the end, since the service stops")

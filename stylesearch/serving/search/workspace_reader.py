@@ -43,7 +43,7 @@ class WorkspaceAccess:
     def __init__(self, workspace: Workspace, *, create: bool = False) -> None:
         self.workspace = workspace
         self.home = workspace.settings.home
-        self.uploads = UploadFolder(self.home)
+        self.uploads = UploadFolder(self.home, workspace.settings.uploads)
         self._create = create
         self._readers = anyio.CapacityLimiter(READERS)
         self._counts: tuple[int | None, dict[str, int]] | None = None
@@ -73,7 +73,7 @@ class WorkspaceAccess:
         from stylesearch.catalog import Catalog
 
         if self._create and not self.workspace.settings.has_catalog:
-            Catalog.open(self.workspace.settings.database, create=True).close()
+            Catalog.open(self.workspace.settings.backend(), create=True).close()
         try:
             _ = self.workspace.catalog
         except CatalogDamaged as error:  # requests report it too, and /ready
@@ -84,11 +84,9 @@ class WorkspaceAccess:
 
     @property
     def private(self) -> tuple[str, ...]:
-        """Paths that must not appear in responses."""
-        settings = self.workspace.settings
-        places = {str(self.home.absolute()), os.path.realpath(self.home), os.path.realpath(settings.database)}
-        if os.sep in settings.database:  # a single word could be part of any message
-            places.add(settings.database)
+        """Paths, and the server of the database, that must not appear in responses."""
+        of_database = self.workspace.settings.backend().places
+        places = {str(self.home.absolute()), os.path.realpath(self.home), *of_database}
         return tuple(sorted(place for place in places if len(place) > 1))
 
     def product(self, product_id: str) -> tuple[Product, list[ImageRecord]]:

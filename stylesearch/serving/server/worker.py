@@ -105,7 +105,8 @@ class _Server(uvicorn.Server):
 
 
 def _application(workspace: Workspace, service: ServiceSettings) -> Any:
-    resume(workspace, UploadFolder(workspace.settings.home))  # left by a worker that was killed
+    own = workspace.settings
+    resume(workspace, UploadFolder(own.home, own.uploads))  # left by a worker that was killed
     return CancelWhenGone(create_app(workspace, service))
 
 

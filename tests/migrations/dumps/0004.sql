@@ -11,10 +11,31 @@ CREATE TABLE alembic_version (
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
 INSERT INTO "alembic_version" VALUES('0004');
+CREATE TABLE artifact_parts (
+	kind VARCHAR NOT NULL, 
+	name VARCHAR NOT NULL, 
+	sha256 VARCHAR NOT NULL, 
+	position INTEGER NOT NULL, 
+	content BLOB NOT NULL, 
+	CONSTRAINT pk_artifact_parts PRIMARY KEY (kind, name, sha256, position), 
+	CONSTRAINT fk_artifact_parts_kind FOREIGN KEY(kind, name) REFERENCES artifacts (kind, name) ON DELETE CASCADE
+);
+CREATE TABLE artifacts (
+	kind VARCHAR NOT NULL, 
+	name VARCHAR NOT NULL, 
+	version VARCHAR NOT NULL, 
+	files JSON NOT NULL, 
+	CONSTRAINT pk_artifacts PRIMARY KEY (kind, name)
+);
 CREATE TABLE category_map (
 	shop_category VARCHAR NOT NULL, 
 	category VARCHAR NOT NULL, 
 	CONSTRAINT pk_category_map PRIMARY KEY (shop_category)
+);
+CREATE TABLE counters (
+	name VARCHAR NOT NULL, 
+	value BIGINT NOT NULL, 
+	CONSTRAINT pk_counters PRIMARY KEY (name)
 );
 CREATE TABLE feature_sets (
 	pk INTEGER NOT NULL, 
@@ -90,6 +111,21 @@ CREATE TABLE listings (
 INSERT INTO "listings" VALUES(1,1,'','{"title": "Red dress", "category": "dress", "url": "https://shop.example/red", "price": "19.90 EUR", "attributes.size": ["S", "M"], "attributes.gr\u00f6\u00dfe": "klein"}','{}',1);
 INSERT INTO "listings" VALUES(2,1,'','{"title": "Blue ''evening'' dress", "category": "dress"}','{}',1);
 INSERT INTO "listings" VALUES(3,1,'','{"title": "Pleated skirt", "category": "skirt"}','{}',1);
+CREATE TABLE product_values (
+	product_pk INTEGER NOT NULL, 
+	name VARCHAR NOT NULL, 
+	value VARCHAR NOT NULL, 
+	number FLOAT, 
+	label VARCHAR NOT NULL, 
+	CONSTRAINT pk_product_values PRIMARY KEY (product_pk, name, value), 
+	CONSTRAINT fk_product_values_product_pk FOREIGN KEY(product_pk) REFERENCES products (pk) ON DELETE CASCADE
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "product_values" VALUES(1,'size','klein',NULL,'klein');
+INSERT INTO "product_values" VALUES(1,'size','m',NULL,'M');
+INSERT INTO "product_values" VALUES(1,'size','s',NULL,'S');
 CREATE TABLE products (
 	pk INTEGER NOT NULL, 
 	id VARCHAR NOT NULL, 
@@ -104,6 +140,12 @@ CREATE TABLE products (
 INSERT INTO "products" VALUES(1,'red','Red dress','dress','https://shop.example/red','19.90 EUR','{"size": ["S", "M"], "gr\u00f6\u00dfe": "klein"}',NULL,'[]',19.9,19.9,'EUR','dress');
 INSERT INTO "products" VALUES(2,'blue','Blue ''evening'' dress','dress',NULL,NULL,'{}',NULL,'[]',NULL,NULL,NULL,'dress');
 INSERT INTO "products" VALUES(3,'pleated','Pleated skirt','skirt',NULL,NULL,'{}',NULL,'[]',NULL,NULL,NULL,'skirt');
+CREATE TABLE shown_counts (
+	category VARCHAR NOT NULL, 
+	n_products INTEGER NOT NULL, 
+	CONSTRAINT pk_shown_counts PRIMARY KEY (category)
+);
+INSERT INTO "shown_counts" VALUES('dress',2);
 CREATE TABLE sources (
 	pk INTEGER NOT NULL, 
 	name VARCHAR NOT NULL, 
@@ -124,6 +166,8 @@ CREATE INDEX ix_features_feature_set_pk_domain_id ON features (feature_set_pk, d
 CREATE INDEX ix_listings_source_pk_place ON listings (source_pk, place);
 CREATE INDEX ix_image_listings_source_pk_image_pk ON image_listings (source_pk, image_pk);
 CREATE INDEX ix_products_shop_category ON products (shop_category);
+CREATE INDEX ix_product_values_name_value_product_pk ON product_values (name, value, product_pk);
+CREATE INDEX ix_product_values_name_number_product_pk ON product_values (name, number, product_pk);
 DELETE FROM "sqlite_sequence";
 INSERT INTO "sqlite_sequence" VALUES('features',5);
 COMMIT;

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from campaigns import fuzz_targets
@@ -70,6 +73,24 @@ def test_mutations_end_at_a_finding_and_keep_it(tmp_path: Path, capsys: pytest.C
         fuzz_with_mutations(target, tmp_path, seed=1, minutes=1)
     assert b"hello" not in (tmp_path / "finding-last").read_bytes()
     assert re.fullmatch(r"#\d+\n", capsys.readouterr().out)
+
+
+def test_memory_of_the_process_that_starts_the_fuzzing_is_not_counted() -> None:
+    held = np.ones(25_000_000)  # 200 MB
+    done = start("from campaigns import fuzz; fuzz.MAX_MEGABYTES = 190; fuzz._check_memory()")
+    assert done.returncode == 0, done.stderr
+    # It is noticed even after it was given back.
+    done = start(
+        "from campaigns import fuzz; import numpy as np; fuzz.MAX_MEGABYTES = 190\n"
+        "np.ones(25_000_000)\n"
+        "fuzz._check_memory()"
+    )
+    assert re.search(r"MemoryError: more than 190 MB: \d+$", done.stderr.strip())
+    assert held.nbytes == 200_000_000
+
+
+def start(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 def test_an_input_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,13 @@ from stylesearch.types import Product
 DIM = 6
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what needs a catalog on both databases; what asks for ``catalog_file`` is about SQLite's file."""
+    if "database" in metafunc.fixturenames and "catalog_file" not in metafunc.fixturenames:
+        on_server = pytest.param("postgresql", marks=[pytest.mark.servers, pytest.mark.slow])
+        metafunc.parametrize("database", ["sqlite", on_server])
+
+
 @pytest.fixture(autouse=True)
 def _ids_count_from_one(stopped_clock: None) -> None:
     """Tests here name feature ids."""
@@ -37,8 +44,23 @@ def catalog_file(empty_catalog_file: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def catalog(catalog_file: Path) -> Iterator[Catalog]:
-    with Catalog.open(catalog_file) as opened:
+def database() -> str:
+    """Which database keeps the catalog: see ``pytest_generate_tests``."""
+    return "sqlite"
+
+
+@pytest.fixture
+def catalog_place(database: str, request: pytest.FixtureRequest) -> Path | str:
+    """The file or the URL of an empty catalog."""
+    place: Path | str = request.getfixturevalue(
+        "catalog_file" if database == "sqlite" else "postgres_catalog"
+    )
+    return place
+
+
+@pytest.fixture
+def catalog(catalog_place: Path | str) -> Iterator[Catalog]:
+    with Catalog.open(catalog_place) as opened:
         yield opened
 
 

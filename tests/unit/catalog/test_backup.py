@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from stylesearch.catalog import Catalog
+from stylesearch.catalog.backends.sqlite import hold_alone
 from stylesearch.catalog.backup import (
     bytes_of_database,
     check_copy,
     check_room,
     give_new_id,
-    hold_alone,
     put_in_place,
     read_contents,
-    sqlite_path,
     vacuum,
     write_copy,
 )
@@ -91,10 +90,10 @@ def test_nobody_may_have_it_open(catalog_file: Path, start_process: Start, reads
 
 
 def test_nobody_can_open_it_while_it_is_held(catalog_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from stylesearch.catalog import connections
+    from stylesearch.catalog.backends import sqlite
 
-    pragmas = ("PRAGMA busy_timeout = 0", *connections._PRAGMAS[1:])
-    monkeypatch.setattr(connections, "_PRAGMAS", pragmas)
+    pragmas = ("PRAGMA busy_timeout = 0", *sqlite._PRAGMAS[1:])
+    monkeypatch.setattr(sqlite, "_PRAGMAS", pragmas)
     with hold_alone(catalog_file), pytest.raises(CatalogLocked):
         Catalog.open(catalog_file)
     Catalog.open(catalog_file).close()
@@ -220,5 +219,7 @@ def test_a_vacuum_without_room_changes_nothing(catalog_file: Path, monkeypatch: 
 
 
 def test_other_databases_have_tools_of_their_own() -> None:
-    with pytest.raises(ConfigError, match="in SQLite"):
-        sqlite_path("postgresql://shop@host/catalog")
+    with pytest.raises(ConfigError, match="in a file of SQLite") as caught:
+        vacuum("postgresql://shop:secret@host/catalog")
+    assert "pg_dump" in caught.value.hint
+    assert "secret" not in caught.value.message

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from stylesearch.catalog import Catalog, ImageEntry
+from stylesearch.catalog.backends import backend_of
 from stylesearch.catalog.check.files import check_files, check_uploads
 from stylesearch.catalog.check.findings import Finding
 from stylesearch.catalog.check.repair import repair_catalog
 from stylesearch.catalog.check.whole import check_catalog
-from stylesearch.catalog.connections import Location, make_engine
 from stylesearch.catalog.records import Patch
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogDamaged
@@ -67,7 +67,7 @@ def problems(path: Path) -> dict[str, list[tuple[str, str | None]]]:
     """What is wrong, with its product, by the name of the check."""
     return {
         one.check: [(problem.what, problem.product) for problem in one.problems]
-        for one in check_catalog(Location(path))
+        for one in check_catalog(backend_of(path))
         if one.n_problems
     }
 
@@ -78,17 +78,18 @@ def catalog_price(writer: Writer) -> str | None:
 
 
 def repair(path: Path) -> None:
-    found: list[Finding] = list(check_catalog(Location(path)))
+    found: list[Finding] = list(check_catalog(backend_of(path)))
     with Catalog.open(path) as catalog, catalog.writing() as writer:
         repair_catalog(writer, found)
 
 
 def test_a_sound_catalog_has_no_problems_and_says_how_much_was_looked_at(shop: Path) -> None:
     assert problems(shop) == {}
-    counts = {one.check: one.n_checked for one in check_catalog(Location(shop))}
+    counts = {one.check: one.n_checked for one in check_catalog(backend_of(shop))}
+    assert counts["products with pictures by category, as they are counted"] == 1
     assert (counts[VECTORS], counts[MERGED], counts[LISTED], counts[COPIES]) == (3, 2, 4, 3)
-    assert counts[ROWS] == 3 + 2 + 2 + 3 + 2 + 2 + 2, (
-        "facts, sources, products, listings, images, theirs, sets"
+    assert counts[ROWS] == 3 + 2 + 2 + 3 + 2 + 2 + 2 + 1, (
+        "facts, sources, products, listings, images, theirs, sets, counts"
     )
 
 
@@ -210,7 +211,7 @@ def test_a_wrong_index_is_made_anew(shop: Path) -> None:
 
 @pytest.fixture
 def connection(shop: Path) -> Iterator[object]:
-    engine = make_engine(Location(shop))
+    engine = backend_of(shop).engine()
     with engine.connect() as opened:
         yield opened
     engine.dispose()

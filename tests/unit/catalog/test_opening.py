@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from stylesearch.catalog import Catalog, connections
-from stylesearch.catalog import catalog as catalog_module
-from stylesearch.catalog.connections import PAGE_BYTES, Location, make_engine, prepare_new_file
+from stylesearch.catalog import Catalog
+from stylesearch.catalog.backends import backend_of, sqlite, sqlite_errors
+from stylesearch.catalog.backends.sqlite import PAGE_BYTES, prepare_new_file
 from stylesearch.catalog.migrate import check_schema, upgrade
-from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, MissingDependency
+from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, ConfigError
 from stylesearch.types import Product
 
 
@@ -63,7 +63,7 @@ def test_a_relative_path_stays_where_it_was_when_the_program_moves(
     with Catalog.open("catalog.db") as catalog:
         monkeypatch.chdir("/")
         assert catalog.products() == []
-        assert catalog.location.path == (tmp_path / "catalog.db").resolve()
+        assert catalog.backend.shown == str((tmp_path / "catalog.db").resolve())
 
 
 def test_a_link_and_its_target_have_one_lock(catalog_file: Path, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_link_and_its_target_have_one_lock(catalog_file: Path, tmp_path: Path)
     assert not link.with_name("link.db.lock").exists()
 
 
-def test_sqlite_is_set_up_as_promised(catalog: Catalog) -> None:
+def test_sqlite_is_set_up_as_promised(catalog: Catalog, catalog_file: Path) -> None:
     assert pragma(catalog, "journal_mode") == "wal"
     assert pragma(catalog, "foreign_keys") == 1
     assert pragma(catalog, "synchronous") == 2
@@ -198,11 +198,12 @@ def test_a_catalog_in_memory_is_refused(text: str) -> None:
 
 
 def test_urls_that_lead_nowhere_say_why() -> None:
-    with pytest.raises(CatalogError, match="not a database URL"):
-        Location("sqlite//:what://ever")
-    with pytest.raises(MissingDependency, match="no driver"):
-        make_engine(Location("nosuchdatabase://user:secret@host/name"))
-    assert "secret" not in str(Location("postgresql://user:secret@host/name"))
+    with pytest.raises(ConfigError, match="not a database URL"):
+        backend_of("sqlite//:what://ever")
+    with pytest.raises(ConfigError, match=r"kept by SQLite or PostgreSQL. Received: mysql://\.\.\.$"):
+        backend_of("mysql://user:secret@host/name")
+    with pytest.raises(ConfigError, match="through psycopg"):
+        backend_of("postgresql+asyncpg://user:secret@host/name")
 
 
 def test_reading_only_refuses_to_write(catalog_file: Path) -> None:
@@ -226,11 +227,10 @@ def test_reading_only_changes_nothing(catalog_file: Path) -> None:
 def test_on_readonly_storage_nothing_is_written_at_all(
     catalog_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "is_on_readonly_storage", lambda path: True)
+    monkeypatch.setattr(sqlite, "is_on_readonly_storage", lambda path: True)
     with Catalog.open(catalog_file, readonly=True) as catalog:
         assert catalog.products() == []
         assert [found.name for found in catalog_file.parent.iterdir()] == ["catalog.db"]
-        monkeypatch.setattr(catalog_module, "is_on_readonly_storage", lambda path: True)
         with pytest.raises(CatalogError, match="lies on read-only storage"), catalog.writing():
             pass
 
@@ -241,21 +241,20 @@ def test_a_full_disk_under_a_reader_is_told_as_such(
     """A full tmpfs has no room for the shared memory of readers, which SQLite calls an error of the disk."""
     failed = sqlite3.OperationalError("disk I/O error")
     failed.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
-    location = connections.Location(catalog_file)
     with pytest.raises(CatalogError, match="the disk failed"):
-        connections._explain_sqlite(failed, location)
+        sqlite_errors.explain_sqlite(failed, catalog_file)
     full = shutil.disk_usage(catalog_file.parent)._replace(free=0)
-    monkeypatch.setattr(connections.shutil, "disk_usage", lambda path: full)
+    monkeypatch.setattr(sqlite_errors.shutil, "disk_usage", lambda path: full)
     with pytest.raises(CatalogError, match="no space left"):
-        connections._explain_sqlite(failed, location)
+        sqlite_errors.explain_sqlite(failed, catalog_file)
 
 
 def test_readonly_storage_is_recognised(tmp_path: Path) -> None:
-    assert not connections.is_on_readonly_storage(tmp_path)
+    assert not sqlite.is_on_readonly_storage(tmp_path)
     readonly = next((line.split()[1] for line in mounts() if "ro" in line.split()[3].split(",")), None)
     if readonly is None:
         pytest.skip("nothing is mounted read-only here")
-    assert connections.is_on_readonly_storage(Path(readonly))
+    assert sqlite.is_on_readonly_storage(Path(readonly))
 
 
 def mounts() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ Explain = Callable[[Callable[[], object]], list[str]]
 
 
 @pytest.fixture
-def plans_of(catalog: Catalog) -> Iterator[Explain]:
+def plans_of(catalog: Catalog, catalog_file: Path) -> Iterator[Explain]:
     """Runs something and returns how SQLite finds the rows of each of its statements."""
     statements: list[tuple[str, Any]] = []
 
@@ -215,7 +216,9 @@ def test_no_statement_of_an_import_reads_a_whole_table(
     assert any("sqlite_autoindex_images_1 (product_pk=?)" in line for line in plans)
 
 
-def test_lost_files_are_looked_for_in_one_pass(writer: Writer, shop: dict[str, int]) -> None:
+def test_lost_files_are_looked_for_in_one_pass(
+    writer: Writer, shop: dict[str, int], catalog_file: Path
+) -> None:
     explained: list[str] = []
 
     def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:

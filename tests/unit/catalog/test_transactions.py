@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stylesearch.catalog import Catalog, FeatureSet, Writer, connections
+from stylesearch.catalog import Catalog, FeatureSet, Writer
+from stylesearch.catalog.backends import sqlite, sqlite_errors
 from stylesearch.catalog.migrate import check_schema
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.errors import CatalogError, CatalogLocked
@@ -129,7 +130,7 @@ def test_a_killed_writer_leaves_what_it_had_committed_and_frees_the_lock(
 def test_a_full_disk_says_so_and_leaves_what_was_committed(
     catalog_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_PRAGMAS", (*connections._PRAGMAS, "PRAGMA max_page_count = 40"))
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA max_page_count = 40"))
     products = [Product(f"p{i}", "P" * 1000, "dress") for i in range(1000)]
     with Catalog.open(catalog_file) as catalog, catalog.writing() as writer:
         with writer.transaction():
@@ -152,8 +153,10 @@ def test_a_full_folder_for_temporary_files_is_named(
     free = {temporary: 0, catalog_file.parent: 1 << 40}
     monkeypatch.delenv("SQLITE_TMPDIR", raising=False)
     monkeypatch.setenv("TMPDIR", str(temporary))
-    monkeypatch.setattr(connections.shutil, "disk_usage", lambda path: SimpleNamespace(free=free[Path(path)]))
-    monkeypatch.setattr(connections, "_PRAGMAS", (*connections._PRAGMAS, "PRAGMA max_page_count = 40"))
+    monkeypatch.setattr(
+        sqlite_errors.shutil, "disk_usage", lambda path: SimpleNamespace(free=free[Path(path)])
+    )
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA max_page_count = 40"))
     products = [Product(f"p{i}", "P" * 1000, "dress") for i in range(1000)]
     with Catalog.open(catalog_file) as catalog, catalog.writing() as writer:
         named = f"temporary files in {temporary}"
@@ -165,7 +168,7 @@ def test_a_full_folder_for_temporary_files_is_named(
 def test_a_program_that_ignores_the_lock_is_waited_for_then_named_as_the_reason(
     catalog_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "_PRAGMAS", (*connections._PRAGMAS, "PRAGMA busy_timeout = 20"))
+    monkeypatch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA busy_timeout = 20"))
     with (
         contextlib.closing(sqlite3.connect(catalog_file, isolation_level=None)) as stranger,
         Catalog.open(catalog_file) as catalog,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stylesearch.catalog import Catalog, connections
+from stylesearch.catalog import Catalog
+from stylesearch.catalog.backends import postgresql_lock, sqlite_lock
 from stylesearch.catalog.migrate import check_schema
 from stylesearch.errors import CatalogLocked
 from stylesearch.types import Product
@@ -53,8 +54,10 @@ def let_go(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-def test_the_second_writer_is_told_who_the_first_is(catalog: Catalog, start_process: StartProcess) -> None:
-    holder = start_process(HOLD, catalog.location.path)
+def test_the_second_writer_is_told_who_the_first_is(
+    catalog: Catalog, catalog_place: Path | str, start_process: StartProcess
+) -> None:
+    holder = start_process(HOLD, catalog_place)
     assert line_of(holder) == "writing\n"
     with (
         pytest.raises(CatalogLocked, match=f"process {holder.pid} on .* is writing") as caught,
@@ -72,12 +75,14 @@ def test_the_second_writer_is_told_who_the_first_is(catalog: Catalog, start_proc
 
 def test_a_writer_that_waits_says_for_whom_and_once(
     catalog: Catalog,
+    catalog_place: Path | str,
     start_process: StartProcess,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(connections, "SECONDS_BEFORE_SAYING_SO", 0.05)
-    holder = start_process(HOLD, catalog.location.path)
+    for lock in (sqlite_lock, postgresql_lock):
+        monkeypatch.setattr(lock, "SECONDS_BEFORE_SAYING_SO", 0.05)
+    holder = start_process(HOLD, catalog_place)
     assert line_of(holder) == "writing\n"
     with pytest.raises(CatalogLocked, match=r"waited 0\.3 s"), catalog.writing(timeout=0.3):
         raise AssertionError("two writers at once")
@@ -93,28 +98,29 @@ def test_a_writer_that_waits_says_for_whom_and_once(
 def test_the_catalog_s_own_patience_is_the_default(catalog: Catalog) -> None:
     with (
         catalog.writing(),
-        Catalog.open(catalog.location.path or "", lock_timeout=0.05) as other,
+        Catalog.open(catalog.backend, lock_timeout=0.05) as other,
         pytest.raises(CatalogLocked, match=r"waited 0\.05 s"),
         other.writing(),
     ):
         raise AssertionError("two writers at once")
 
 
-def test_two_writers_take_turns_and_lose_nothing(catalog: Catalog, start_process: StartProcess) -> None:
-    writers = [start_process(WRITE, catalog.location.path, name) for name in ("first", "second")]
+def test_two_writers_take_turns_and_lose_nothing(
+    catalog: Catalog, catalog_place: Path | str, start_process: StartProcess
+) -> None:
+    writers = [start_process(WRITE, catalog_place, name) for name in ("first", "second")]
     assert [line_of(process) for process in writers] == ["open\n", "open\n"]
     for process in writers:
         let_go(process)
     assert [process.wait(timeout=120) for process in writers] == [0, 0]
     assert catalog.status().products == 2 * 5 * 3 * 20
-    assert catalog.location.path is not None
-    assert check_schema(catalog.location.path) == []
+    assert check_schema(catalog.backend) == []
 
 
 def test_two_writers_in_one_process_do_not_share_the_lock(catalog: Catalog) -> None:
     with (
         catalog.writing(),
-        Catalog.open(catalog.location.path or "") as other,
+        Catalog.open(catalog.backend) as other,
         pytest.raises(CatalogLocked),
         other.writing(timeout=0.1),
     ):

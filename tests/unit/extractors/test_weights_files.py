@@ -1,6 +1,7 @@
 """Weights come back from every kind of file, and files of other networks are refused with the reason."""
 
 import json
+import subprocess
 import zipfile
 
 import keras
@@ -269,6 +270,52 @@ def test_a_list_of_a_billion_names_is_not_read(tmp_path):
         file.attrs["layer_names"] = np.zeros(500, "S1500")[:40]
     with pytest.raises(WeightsMismatch, match="names that are too long"):
         assign_weights(blank(), source(path))
+
+
+def test_names_of_a_fixed_length_are_read_in_this_process(tmp_path, monkeypatch):
+    import h5py
+
+    path = save(network(), tmp_path / "weights.h5")
+    with h5py.File(path, "r+") as file:
+        for group in (file, *(file[name] for name in file)):
+            for attribute in {"layer_names", "weight_names"} & set(group.attrs):
+                assert group.attrs.get_id(attribute).dtype.hasobject  # as the other tests have them
+                texts = [one if isinstance(one, bytes) else one.encode() for one in group.attrs[attribute]]
+                del group.attrs[attribute]
+                group.attrs[attribute] = np.array(texts, "S60")
+    monkeypatch.setattr(subprocess, "run", None)
+    graph = blank()
+    assign_weights(graph, source(path))
+    for found, wanted in zip(graph.get_weights(), network().get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_names_that_hdf5_never_gets_through_are_given_up(tmp_path, monkeypatch):
+    import h5py
+
+    path = tmp_path / "weights.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs.create("layer_names", ["conv"], (1,), h5py.string_dtype())
+    data = bytearray(path.read_bytes())
+    # In the heap of the names the free space, its last object, says that it has no size: HDF5 steps over it
+    # by that size, for ever.
+    free_space = data.index(b"GCOL") + 16 + 24
+    assert data[free_space : free_space + 2] == b"\0\0"
+    data[free_space + 8 : free_space + 16] = bytes(8)
+    path.write_bytes(data)
+    monkeypatch.setattr(subprocess, "run", with_limit_of_a_second(subprocess.run))
+    with pytest.raises(WeightsMismatch, match=r"weights\.h5 .* HDF5 does not get through its names"):
+        assign_weights(blank(), source(path))
+
+
+def with_limit_of_a_second(run):
+    def limited(command, **options):
+        python, flag, code, *arguments = command
+        code = code.replace("print_names;", "print_names; import stylesearch.extractors.hdf5_names as names;")
+        code = code.replace("print_names(", "names.MAX_SECONDS = 2; print_names(")
+        return run([python, flag, code, *arguments], **options)
+
+    return limited
 
 
 def test_an_array_that_cannot_be_unpacked_is_a_mismatch(tmp_path):

@@ -7,7 +7,7 @@ from stylesearch.distance import METRICS
 from stylesearch.index.annoy_forest import annoy_works
 from stylesearch.index.base import ExactIndex
 from stylesearch.index.category_indexes import CategoryIndexes
-from stylesearch.index.reduction import PANEL, Reduction, fit_reduction, scan_min, scan_panels
+from stylesearch.index.reduction import PANEL, Reduction, Scan, fit_reduction, scan_min, scan_panels
 from stylesearch.index.reranked import TRUSTED_RECALL, Strategy, plan, possible_strategies
 from stylesearch.testing.index_contract import feature_like
 
@@ -64,10 +64,10 @@ def test_scanning_gives_squared_distances(count):
     squared = ((queries[:, None] - reduced[None]) ** 2).sum(axis=2)
     panels = scan_panels(reduced)
     assert np.array_equal(panels.transpose(0, 2, 1).reshape(-1, 31)[:count, :30], reduced)
-    scores = scan_min(panels, count, queries, offsets)
+    scores = scan_min([Scan(panels, count, queries, offsets)])
     assert scores.shape == (count,)
     assert np.allclose(scores, (squared + offsets[:, None]).min(axis=0), atol=1e-2)
-    assert np.allclose(scan_min(panels, count, queries[:1]), squared[0], atol=1e-2)
+    assert np.allclose(scan_min([Scan(panels, count, queries[:1])]), squared[0], atol=1e-2)
 
 
 def test_each_way_is_the_quickest_somewhere():

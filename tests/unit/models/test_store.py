@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stylesearch.artifacts import home
+from stylesearch.artifacts.base import MODEL
+from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.models import store
 from stylesearch.models.card import ModelCard, check_name, name_of, space_of
@@ -95,17 +98,19 @@ def test_a_card_that_says_something_else_is_refused(tmp_path: Path) -> None:
 def test_saving_anew_replaces_all_of_the_old_one_but_a_running_training(tmp_path: Path) -> None:
     save(tmp_path)
     old = store.files_of(tmp_path, "default")
-    stamp = store.version_stamp(store.folder_of(tmp_path, "default"))
+    stamp = HomeArtifacts(tmp_path).stamp(MODEL, "default")
     (old.parent / "training").mkdir()
     new = save(tmp_path, seed=1)
     assert store.read_model(tmp_path, "default") == new
-    assert store.version_stamp(old.parent) != stamp
+    assert HomeArtifacts(tmp_path).stamp(MODEL, "default") != stamp
     assert not old.exists()
     left = sorted(path.name for path in old.parent.iterdir())
     assert left == sorted(["training", "model.json", store.files_of(tmp_path, "default").name])
 
 
-@pytest.mark.parametrize("step", ["sync_files", "sync_folder", "write_json"])
+@pytest.mark.parametrize(
+    "step", ["models.store.sync_files", "models.store.sync_folder", "artifacts.home.write_json"]
+)
 def test_an_interruption_leaves_the_old_one(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +119,7 @@ def test_an_interruption_leaves_the_old_one(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, step, interrupt)
+    monkeypatch.setattr(f"stylesearch.{step}", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, seed=1)
     monkeypatch.undo()
@@ -126,13 +131,13 @@ def test_an_interruption_just_after_leaves_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(tmp_path)
-    write = store.write_json
+    write = home.write_json
 
     def interrupt(*arguments: object) -> None:
         write(*arguments)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store, "write_json", interrupt)
+    monkeypatch.setattr(home, "write_json", interrupt)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, seed=1)
     monkeypatch.undo()

@@ -11,6 +11,7 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.index.category_indexes import CategoryIndexes
+from stylesearch.parallel import usable_cores
 from stylesearch.search import maintenance as index_maintenance
 from stylesearch.serving.search.background import IndexMaintenance
 from stylesearch.workspace.workspace import Workspace
@@ -82,9 +83,10 @@ def test_a_build_ends_when_the_service_stops_and_is_begun_again_by_the_next(
     n_categories = len(shop.indexes.status())
     assert n_categories > 1
     assert not maintenance.run()
-    assert len(n_built) == 1
+    n_begun = len(n_built)
+    assert 1 <= n_begun <= usable_cores(), "those that were begun at once are completed"
     assert not maintenance.run()
-    assert len(n_built) == 1, "nothing is begun any more"
+    assert len(n_built) == n_begun, "nothing is begun any more"
     monkeypatch.setattr(CategoryIndexes, "build", build)
     assert IndexMaintenance(shop).run()
     assert all(one.state == "ready" for one in shop.indexes.status())

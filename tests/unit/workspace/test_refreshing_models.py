@@ -28,4 +28,4 @@ def test_a_model_that_takes_other_features_by_now_is_warned_of(
     card: Any = SimpleNamespace(space="siamese:one", metric="cosine")
     extractor: Any = SimpleNamespace()
     with pytest.warns(IndexWarning, match="siamese:one has no indexes: it was trained on other features"):
-        Indexes(resources)._refresh_model(extractor, card, None)
+        assert Indexes(resources)._locate_model(extractor, card) is None

@@ -1,0 +1,1 @@
+"""Fits of spaces and trained models: files of the workspace folder, or shared through the catalog."""

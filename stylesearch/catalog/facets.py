@@ -1,0 +1,157 @@
+"""Counts the products of a gallery by category, color, price and so on, as a filter leaves them.
+
+Each count is the number of products that would be left if the value were asked for: all conditions hold but
+those on the same name, in whose place the value stands. So a shop's page can offer the other colors too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
+
+from stylesearch.catalog.categories import is_in
+from stylesearch.catalog.filtering import meets_at, plain_numbers
+from stylesearch.catalog.queries import is_of_gallery
+from stylesearch.catalog.records import FeatureSet
+from stylesearch.catalog.tables import features, images, listings, product_values, products, sources
+from stylesearch.conditions import FIELDS, Condition, write_condition
+from stylesearch.types import FacetValue, ProductFilter
+
+__all__ = ["MOST_VALUES", "count_facets"]
+
+MOST_VALUES: Final = 20
+"""Values of a facet: those that most products have. Prices have fewer ranges."""
+
+STEPS: Final = (1.0, 2.5, 5.0)
+"""Where ranges of prices end, times a power of ten."""
+
+
+def count_facets(
+    connection: Connection, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
+) -> dict[str, tuple[FacetValue, ...]]:
+    """Counts products that have features of shop images, and meet a filter.
+
+    Args:
+        connection: connection to the catalog.
+        feature_set: feature set of the gallery.
+        where: the filter.
+        names: ``category``, ``price``, ``in_stock``, ``source``, or names of attributes and options.
+
+    Returns:
+        by name as it is asked for the values, those of most products first; ranges of prices rise.
+    """
+    found = {}
+    for name in names:
+        condition = Condition(name)
+        others = [one for one in where.conditions if _about(one) != _about(condition)]
+        without = ProductFilter(where=others)
+        pks = (
+            select(images.c.product_pk)
+            .join_from(images, features, features.c.image_pk == images.c.pk)
+            .where(*meets_at(connection, without, images.c.product_pk))
+            .where(*is_of_gallery(feature_set))
+        )
+        count = _COUNTS.get(condition.name)
+        found[name] = count(connection, pks) if count else _by_value(connection, pks, condition)
+    return found
+
+
+def _about(condition: Condition) -> tuple[bool, str]:
+    return condition.name in FIELDS, condition.attribute
+
+
+def _by_value(connection: Connection, pks: Select[int], name: Condition) -> tuple[FacetValue, ...]:
+    one = product_values.c
+    n = func.count()
+    counted = (
+        select(one.value, n)
+        .where(one.name == name.attribute, one.value != "", one.product_pk.in_(pks))
+        .group_by(one.value)
+        .order_by(n.desc(), one.value)
+        .limit(MOST_VALUES)
+    )
+    found, numbers = [], set()
+    for value, count in connection.execute(counted).all():
+        is_value = and_(one.name == name.attribute, one.value == value)
+        for number in plain_numbers([value]):  # it is met by every way to write it
+            if number in numbers:
+                break
+            numbers.add(number)
+            same = and_(one.name == name.attribute, or_(one.value == value, one.number == number))
+            products_with = select(func.count(one.product_pk.distinct())).where(same, one.product_pk.in_(pks))
+            count = connection.execute(products_with).scalar_one()
+        else:
+            label = connection.execute(select(func.min(one.label)).where(is_value)).scalar_one()
+            found.append(FacetValue(label, count, write_condition(name.name, value)))
+    return tuple(sorted(found, key=lambda each: -each.count))
+
+
+def _by_category(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...]:
+    counted = select(products.c.category, func.count()).where(products.c.pk.in_(pks))
+    counts = dict(connection.execute(counted.group_by(products.c.category)).all())
+    below = {name: sum(n for one, n in counts.items() if is_in(one, name)) for name in counts}
+    return _most(below, "category")
+
+
+def _by_stock(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...]:
+    counted = select(products.c.in_stock, func.count()).where(products.c.pk.in_(pks))
+    counts = connection.execute(counted.group_by(products.c.in_stock)).all()
+    return _most({str(known).lower(): n for known, n in counts if known is not None}, "in_stock")
+
+
+def _by_source(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...]:
+    counted = (
+        select(sources.c.name, func.count())
+        .join_from(listings, sources, sources.c.pk == listings.c.source_pk)
+        .where(listings.c.product_pk.in_(pks))
+        .group_by(sources.c.name)
+    )
+    return _most(dict(connection.execute(counted).all()), "source")
+
+
+def _by_price(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...]:
+    lowest, highest = products.c.amount, func.coalesce(products.c.amount_max, products.c.amount)
+    of_gallery = products.c.pk.in_(pks)
+    first, last = connection.execute(select(func.min(lowest), func.max(highest)).where(of_gallery)).one()
+    if first is None or last is None:
+        return ()
+    ranges = list(itertools.pairwise(_edges(first, last)))
+    within = [case((and_(lowest < end, highest >= start), 1), else_=0) for start, end in ranges]
+    counts = connection.execute(select(*map(func.sum, within)).where(of_gallery)).one()
+    return tuple(
+        FacetValue(f"{start:g} to {end:g}", int(n), f"price>={start:g} and price<{end:g}")
+        for (start, end), n in zip(ranges, counts, strict=True)
+        if n
+    )
+
+
+def _edges(first: float, last: float) -> list[float]:
+    """Ends of ranges that hold all prices from ``first`` to ``last``: 0, 10, 25, 50, 100 and so on.
+
+    Example:
+        >>> _edges(12, 130)
+        [10.0, 25.0, 50.0, 100.0, 250.0]
+    """
+    lowest = math.floor(math.log10(max(first, last / 1000, 0.01)))
+    highest = math.floor(math.log10(max(last, 0.01)))
+    edges = [0.0, *(step * 10.0**power for power in range(lowest, highest + 2) for step in STEPS)]
+    start = max(place for place, edge in enumerate(edges) if edge <= max(first, 0))
+    stop = next(place for place, edge in enumerate(edges) if edge > last)
+    return edges[start : stop + 1]
+
+
+def _most(counts: dict[str, int], name: str) -> tuple[FacetValue, ...]:
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_VALUES]
+    return tuple(FacetValue(label, n, write_condition(name, label)) for label, n in ordered)
+
+
+_COUNTS: Final[dict[str, Callable[[Connection, Any], tuple[FacetValue, ...]]]] = {
+    "category": _by_category,
+    "in_stock": _by_stock,
+    "price": _by_price,
+    "source": _by_source,
+}

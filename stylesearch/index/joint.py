@@ -1,0 +1,234 @@
+"""Searches the indexes of many categories as one: one scan of their reduced vectors, one exact comparison.
+
+Searched one by one, each category compares a thousand candidates exactly, to be sure of its own nearest ones.
+Most of these are farther than what other categories have. Together they need hardly more candidates than one
+category of their size: the scores of all vectors lie in one array, in which the nearest are looked for.
+
+Scores of two categories can be compared although each was reduced to axes of its own: both estimate the
+squared distance of the vectors. Where some categories were reduced from square roots and others not, each
+kind is searched by itself. Annoy's trees are of one category each and are not used.
+
+Categories of few vectors are compared with exactly, several in one block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from stylesearch.array_types import AnyFloats, Floats, Ids
+from stylesearch.distance import nearest_to_any
+from stylesearch.distance_kernels import take_rows
+from stylesearch.errors import IndexDamaged
+from stylesearch.index.base import validate_queries
+from stylesearch.index.category_indexes import Nearest, OpenIndex
+from stylesearch.index.reduction import Scan, scan_min
+from stylesearch.index.reranked import (
+    Found,
+    RerankedIndex,
+    Strategy,
+    candidate_search,
+    max_candidates,
+    min_candidates,
+    plan,
+)
+from stylesearch.parallel import parallel_rows
+
+__all__ = ["search_together"]
+
+_BLOCK = 8192
+_AXES = 100
+"""Axes of a reduction, roughly."""
+
+Part: TypeAlias = tuple[OpenIndex, Ids | None]
+"""An index, and its slots that are searched; None for all."""
+
+
+def search_together(
+    indexes: Sequence[OpenIndex], vectors: AnyFloats, k: int, *, among: Sequence[Ids] | None = None
+) -> Nearest:
+    """Finds the k ids of several indexes that are nearest to any of the vectors.
+
+    Args:
+        indexes: indexes of one space and metric, without common ids.
+        vectors: shape (q, dim).
+        k: number of ids; at most as many as there are, and none for q = 0.
+        among: for each index the slots that are searched, as ``OpenIndex.slots_of`` finds them; all if not
+            given.
+
+    Returns:
+        ids, exact distances and rows, by distance, then by id.
+
+    Raises:
+        IndexDamaged: one of them is damaged.
+        ValueError: k below 1, or vectors of another width or with values that are not finite.
+    """
+    parts = [(one, None if among is None else among[number]) for number, one in enumerate(indexes)]
+    parts = [(one, slots) for one, slots in parts if (one.count if slots is None else len(slots))]
+    if not parts or not len(vectors):
+        return Nearest(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64))
+    queries, metric = validate_queries(vectors, indexes[0].slots.dim, k), indexes[0].slots.metric
+    try:
+        return _search(parts, queries, metric, k)
+    except ValueError as error:  # of stored vectors with values that are not finite, which no build writes
+        raise IndexDamaged(f"an index is damaged: {error}") from error
+
+
+def _search(parts: Sequence[Part], queries: Floats, metric: str, k: int) -> Nearest:
+    compared, kinds = _sort_by_kind(parts, len(queries), k)
+    found: list[Nearest] = []
+    for kind in kinds:
+        nearest = _Scanned(kind, metric).search(queries, k)
+        if nearest is None:
+            compared += [(index, among) for index, among, _ in kind]
+        else:
+            found.append(nearest)
+    for ids, block in _blocks(compared):
+        slots, distances, rows = _nearest_in(block, ids, queries, metric, k)
+        found.append(Nearest(ids[slots], distances, rows))
+        found = [_merge(found, k)]
+    return _merge(found, k)
+
+
+def _sort_by_kind(
+    parts: Sequence[Part], n_queries: int, k: int
+) -> tuple[list[Part], list[list[tuple[OpenIndex, Ids | None, RerankedIndex]]]]:
+    """Lists indexes to compare with exactly, and, by what their scores mean, those to scan."""
+    compared: list[Part] = []
+    kinds: dict[tuple[bool, bool], list[tuple[OpenIndex, Ids | None, RerankedIndex]]] = {}
+    worth_it = _is_worth_a_scan(parts, n_queries, k)
+    for one, among in parts:
+        reduced = one.reduced() if worth_it else None
+        if reduced is None:
+            compared.append((one, among))
+        else:
+            kinds.setdefault(reduced.comparable_as, []).append((one, among, reduced))
+    return compared, list(kinds.values())
+
+
+def _is_worth_a_scan(parts: Sequence[Part], n_queries: int, k: int) -> bool:
+    """Whether a scan of all may be quicker than comparing with what is searched."""
+    slots, n_vectors = parts[0][0].slots, sum(one.count for one, _ in parts)
+    if parts[0][1] is None:
+        return min_candidates(slots.metric, k) <= max_candidates(n_vectors)
+    n_among = sum(one.count if among is None else len(among) for one, among in parts)
+    width = max(one.manifest.reduced_width for one, _ in parts)
+    chosen = plan(slots.metric, n_vectors, slots.dim, width, n_queries, k, n_among=n_among, with_annoy=False)
+    return chosen.strategy is Strategy.SCAN
+
+
+class _Scanned:
+    """Indexes whose slots are numbered one after the other.
+
+    Args:
+        parts: indexes, with their reduced vectors.
+        metric: metric of the space.
+    """
+
+    def __init__(self, parts: Sequence[tuple[OpenIndex, Ids | None, RerankedIndex]], metric: str) -> None:
+        self._parts = parts
+        self._metric = metric
+        self._first_slots = np.cumsum([0, *(index.count for index, _, _ in parts)])
+
+    def search(self, queries: Floats, k: int) -> Nearest | None:
+        """As ``search_together``; None where comparing with everything is cheaper."""
+        scans: dict[int, Scan] = {}
+
+        def part(start: int, stop: int) -> None:
+            for number in range(start, stop):
+                scans[number] = self._parts[number][2].scan(queries)
+
+        parallel_rows(part, len(self._parts), queries.shape[1] * _AXES * len(queries))
+        scores = scan_min([scans[number] for number in range(len(self._parts))])
+        kept = self._kept()
+        if kept is not None:
+            scores = scores[kept]
+
+        def slots_at(places: Ids) -> Ids:
+            return places if kept is None else kept[places]
+
+        def compare(places: Ids, n: int) -> Found:
+            slots, distances, rows = self._compare(queries, slots_at(places), n)
+            return slots if kept is None else np.searchsorted(kept, slots), distances, rows
+
+        found = candidate_search(
+            scores,
+            k,
+            self._metric,
+            compare,
+            most=max_candidates(len(scores)),
+            ids_of=lambda places: self._ids_of(slots_at(places)),
+        )
+        return None if found is None else Nearest(self._ids_of(slots_at(found[0])), found[1], found[2])
+
+    def _kept(self) -> Ids | None:
+        """The slots that are searched, rising; None for all."""
+        first = self._first_slots
+        kept = [
+            first[number] + among for number, (_, among, _) in enumerate(self._parts) if among is not None
+        ]
+        return np.concatenate(kept) if kept else None
+
+    def _compare(self, queries: Floats, slots: Ids, n: int) -> Found:
+        """The n nearest of some slots, which rise: slots, distances and rows, by distance, then by id."""
+        block = np.empty((len(slots), queries.shape[1]), np.float32)
+        edges = np.searchsorted(slots, self._first_slots)
+        for number, (index, _, _) in enumerate(self._parts):
+            start, stop = edges[number], edges[number + 1]
+            if start < stop:
+                take_rows(index.vectors, slots[start:stop] - self._first_slots[number], block[start:stop])
+        near, distances, rows = _nearest_in(block, self._ids_of(slots), queries, self._metric, n)
+        return slots[near], distances, rows
+
+    def _ids_of(self, slots: Ids) -> Ids:
+        ids = np.empty(len(slots), np.int64)
+        numbers = np.searchsorted(self._first_slots, slots, side="right") - 1
+        for number in np.unique(numbers):
+            chosen = numbers == number
+            ids[chosen] = self._parts[number][0].ids[slots[chosen] - self._first_slots[number]]
+        return ids
+
+
+def _nearest_in(
+    vectors: AnyFloats, ids: Ids, queries: Floats, metric: str, n: int
+) -> tuple[Ids, Floats, npt.NDArray[np.int64]]:
+    """The n nearest of some vectors: their rows, distances and queries, by distance, then by id."""
+    if (np.diff(ids) > 0).all():
+        return nearest_to_any(queries, vectors, metric, n)
+    order = np.argsort(ids)
+    near, distances, rows = nearest_to_any(queries, vectors[order], metric, n)
+    return order[near], distances, rows
+
+
+def _blocks(parts: Sequence[Part]) -> Iterator[tuple[Ids, AnyFloats]]:
+    """Yields ids and vectors of what is searched, of small indexes joined."""
+    waiting: list[tuple[Ids, AnyFloats]] = []
+    for index, among in parts:
+        if among is None and index.count >= _BLOCK:
+            yield index.ids, index.vectors
+            continue
+        slots = np.arange(index.count) if among is None else among
+        for start in range(0, len(slots), _BLOCK):
+            some = slots[start : start + _BLOCK]
+            waiting.append((index.ids[some], take_rows(index.vectors, some)))
+            if sum(len(ids) for ids, _ in waiting) >= _BLOCK:
+                yield _joined(waiting)
+                waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(blocks: Sequence[tuple[Ids, AnyFloats]]) -> tuple[Ids, AnyFloats]:
+    if len(blocks) == 1:
+        return blocks[0]
+    return np.concatenate([ids for ids, _ in blocks]), np.concatenate([vectors for _, vectors in blocks])
+
+
+def _merge(lists: Sequence[Nearest], k: int) -> Nearest:
+    """The k nearest of disjoint lists, by distance, then by id."""
+    ids, distances, rows = (np.concatenate(parts) for parts in zip(*lists, strict=True))
+    order = np.lexsort((ids, distances))[:k]
+    return Nearest(ids[order], distances[order], rows[order])

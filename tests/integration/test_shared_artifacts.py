@@ -1,0 +1,213 @@
+"""Several homes on one catalog: where fits and models are in the catalog, a photo has one distance in all."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import stylesearch as ss
+from stylesearch.errors import ConfigError, SpaceError, UnknownName
+from stylesearch.search import IndexWarning, fitted_space, maintenance
+from stylesearch.search.fitted_space import SpaceLocation
+from stylesearch.testing import save_fake_model
+from stylesearch.workspace.doctor import examine
+from stylesearch.workspace.workspace import Workspace
+from tests.integration.tiny_shop import EXTRACTOR, draw, jpeg
+
+
+@pytest.fixture(scope="session")
+def ingested_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a catalog of 18 products, enough to fit axes on, and a photo."""
+    folder = tmp_path_factory.mktemp("shared")
+    colors = np.random.default_rng(5).integers(10, 240, (18, 3))
+    for number, color in enumerate(colors.tolist()):
+        picture = folder / "source" / ("dress", "skirt")[number % 2] / f"{number}.jpg"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(jpeg(draw(tuple(color), seed=number)))
+    (folder / "street.jpg").write_bytes(jpeg(draw((200, 30, 40), size=(200, 300), seed=99)))
+    with machine(folder, "first", "home") as shop:
+        assert shop.ingest(folder / "source").added == 18
+    return folder
+
+
+@pytest.fixture
+def folder(ingested_shop: Path, tmp_path: Path) -> Path:
+    """A copy of that folder."""
+    return Path(shutil.copytree(ingested_shop, tmp_path / "shop"))
+
+
+def machine(folder: Path, name: str, artifacts: str) -> Workspace:
+    """A workspace of another home on the shop's catalog."""
+    return ss.open(
+        folder / name,
+        db=str(folder / "catalog.db"),
+        artifacts=artifacts,
+        extractor=EXTRACTOR,
+        regions="few",
+        space="whitened",
+    )
+
+
+@pytest.fixture
+def machines(folder: Path) -> Iterator[tuple[Workspace, Workspace]]:
+    with machine(folder, "a", "catalog") as a, machine(folder, "b", "catalog") as b:
+        a.indexes.build()
+        yield a, b
+
+
+def distances(shop: Workspace, photo: Path, space: str = "") -> dict[str, float]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IndexWarning)  # the other machine has no index of this fit yet
+        return {hit.product.id: hit.distance for hit in shop.query(photo, k=20, space=space)}
+
+
+def add_product(folder: Path, shop: Workspace, name: str) -> None:
+    source = folder / f"more-{name}" / "dress"
+    source.mkdir(parents=True)
+    (source / f"{name}.jpg").write_bytes(jpeg(draw((90, 200, 200), seed=len(name) + 40)))
+    shop.ingest(source.parent, source=name)
+
+
+@pytest.mark.parametrize("artifacts", ["home", "catalog"])
+def test_a_photo_has_one_distance_on_two_machines_only_where_they_share_the_fit(
+    folder: Path, artifacts: str
+) -> None:
+    photo = folder / "street.jpg"
+    with machine(folder, "a", artifacts) as a, machine(folder, "b", artifacts) as b:
+        a.indexes.build()
+        add_product(folder, a, "teal")  # too few to fit anew: the index is of before
+        if artifacts == "home":
+            b.indexes.build()
+        here, there = distances(a, photo), distances(b, photo)
+    assert here.keys() == there.keys()
+    assert (here == there) is (artifacts == "catalog")
+
+
+def test_a_model_that_is_put_by_one_is_searched_by_the_other(
+    folder: Path, machines: tuple[Workspace, Workspace]
+) -> None:
+    a, b = machines
+    with pytest.raises(UnknownName):
+        b.models.get("default")
+    save_fake_model(a.settings)
+    a.indexes.build(space="siamese:default")
+    found = distances(a, folder / "street.jpg", "siamese:default")
+    assert distances(b, folder / "street.jpg", "siamese:default") == found
+    assert list(b.models) == list(a.models)
+
+    save_fake_model(b.settings, seed=1)  # trained anew there
+    again = distances(b, folder / "street.jpg", "siamese:default")
+    assert distances(a, folder / "street.jpg", "siamese:default") == again != found
+
+    b.models.remove("default")
+    assert list(a.models) == []
+    with pytest.raises(UnknownName):
+        distances(a, folder / "street.jpg", "siamese:default")
+    assert a.models.problems() == {}
+
+
+def test_a_fit_that_is_rebuilt_by_one_is_used_by_the_other(
+    folder: Path, machines: tuple[Workspace, Workspace]
+) -> None:
+    a, b = machines
+    before = distances(b, folder / "street.jpg")
+    add_product(folder, a, "teal")
+    b.indexes.build()
+    after = distances(a, folder / "street.jpg")
+    assert len(after) == 19
+    assert after == distances(b, folder / "street.jpg")
+    assert {name: after[name] for name in before} != before
+
+
+def test_a_fit_that_comes_second_gives_way_to_the_first(
+    folder: Path, machines: tuple[Workspace, Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = machines
+    add_product(folder, a, "teal")
+    fit = fitted_space.fit
+
+    def and_the_other_is_quicker(location: SpaceLocation) -> Any:
+        monkeypatch.undo()
+        made = fit(location)
+        a.remove(["teal"])  # so that the two fits differ
+        a.indexes.build()
+        return made
+
+    monkeypatch.setattr(fitted_space, "fit", and_the_other_is_quicker)
+    maintenance.rebuild(b.gallery().location, ["cosine"])
+    locations = [one.gallery().location for one in machines]
+    here, there = (fitted_space.read_record(one) for one in locations)
+    assert here == there is not None
+    assert {row.state for row in b.indexes.status()} == {"ready"}  # of the fit that won
+    assert distances(a, folder / "street.jpg") == distances(b, folder / "street.jpg")
+
+
+def test_a_damaged_copy_is_read_again_and_damage_in_the_catalog_is_told(
+    folder: Path, machines: tuple[Workspace, Workspace]
+) -> None:
+    a, b = machines
+    save_fake_model(a.settings)
+    assert [card.name for card in b.models] == ["default"]
+    (copy,) = (folder / "b" / "models" / "default").glob("*/transform.npz")
+    copy.write_bytes(b"damaged")
+    with machine(folder, "b", "catalog") as again:  # a copy is compared once in a process
+        assert again.models.problems() == {}
+
+    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
+        connection.execute("UPDATE artifact_parts SET content = x'00'")
+    with machine(folder, "c", "catalog") as c:
+        assert "damaged" in c.models.problems()["default"]
+        with pytest.raises(SpaceError, match="in the catalog is damaged"):
+            c.models.get("default")
+        with pytest.warns(IndexWarning, match="not fitted"):  # it is fitted for this process
+            assert len(c.query(folder / "street.jpg", k=3)) == 3
+        c.models.remove("default")
+        c.indexes.build()
+        assert c.indexes.verify() == []
+    assert list(a.models) == []
+
+
+def test_a_model_of_before_is_of_one_machine_until_it_is_shared(folder: Path) -> None:
+    with machine(folder, "a", "home") as a:
+        save_fake_model(a.settings)
+        with pytest.raises(ConfigError, match="for this machine alone"):
+            a.models.share("default")
+    with machine(folder, "a", "catalog") as a, machine(folder, "b", "catalog") as b:
+        card = a.models.get("default")
+        assert list(b.models) == []
+        (found,) = [one for one in examine(a.settings) if one.check == "model default"]
+        assert (found.state, found.hint) == ("note", "stylesearch models share default")
+        a.models.share("default")
+        assert list(b.models) == [card]
+
+
+def test_a_model_of_one_machine_makes_way_for_that_of_the_catalog_and_is_kept(folder: Path) -> None:
+    with machine(folder, "a", "home") as a, machine(folder, "b", "catalog") as b:
+        save_fake_model(a.settings, seed=1)
+        save_fake_model(b.settings, seed=2)
+        own, shared = a.models.get("default"), b.models.get("default")
+    with machine(folder, "a", "catalog") as a:
+        assert a.models.get("default") == shared != own
+    (kept,) = (folder / "a" / "unshared-models").iterdir()
+    assert own.transform_version in (kept / "model.json").read_text()
+
+
+def test_a_full_backup_has_what_the_catalog_shares_and_an_export_has_not(
+    folder: Path, machines: tuple[Workspace, Workspace]
+) -> None:
+    a, b = machines
+    save_fake_model(a.settings)
+    backup = b.database.back_up(folder / "full.backup", full=True)
+    assert backup.models == ("default",)
+    a.database.export(folder / "export")
+    with ss.open(folder / "other", artifacts="catalog", extractor=EXTRACTOR) as other:
+        other.database.import_from(folder / "export")
+        assert other.catalog.artifacts.versions() == {}

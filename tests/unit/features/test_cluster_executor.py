@@ -1,0 +1,315 @@
+"""The queue of a cluster: what becomes of calls when workers die, join, or are refused."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from stylesearch.errors import BatchLost, ClusterError, ConfigError, WorkerRefused
+from stylesearch.features.cluster import executor as executor_module
+from stylesearch.features.cluster import open_cluster
+from stylesearch.features.cluster.executor import MAX_TRIES, ClusterExecutor
+from stylesearch.features.cluster.worker import Outcome, WorkerInfo, library_version, run_pickled
+from stylesearch.features.cluster.workers import WorkerLost
+from stylesearch.features.prepare import Task, give_up_image, prepare_image
+from stylesearch.features.stream import extract_stream
+from stylesearch.listing import Listing, Record
+from stylesearch.testing.fake_extractor import FakeExtractor
+
+Answer = Callable[[str, bytes, str], bytes]
+
+
+class PretendedWorkers:
+    """Workers that are threads of this process; a test adds and removes them."""
+
+    def __init__(self, *names: str, answer: Answer | None = None) -> None:
+        self.names = dict.fromkeys(names, 1)
+        self.answer = answer or (lambda worker, call, version: run_in(worker, call))
+        self.given: list[str] = []
+        self.is_closed = False
+
+    def present(self) -> Mapping[str, int]:
+        return dict(self.names)
+
+    def call(self, worker: str, call: bytes, version: str) -> Future[bytes]:
+        answer: Future[bytes] = Future()
+        self.given.append(worker)
+
+        def work() -> None:
+            try:
+                answer.set_result(self.answer(worker, call, version))
+            except BaseException as error:
+                answer.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return answer
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def run_in(worker: str, call: bytes, processor: str = "a processor") -> bytes:
+    function, arguments = pickle.loads(call)
+    info = WorkerInfo(worker, 1, processor)
+    try:
+        return pickle.dumps(Outcome(info, function(*arguments)))
+    except Exception as error:
+        return pickle.dumps(Outcome(info, error=error))
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executor_module, "SECONDS_BETWEEN_LOOKS", 0.02)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., ClusterExecutor]]:
+    started: list[ClusterExecutor] = []
+
+    def make(workers: PretendedWorkers, **options: float) -> ClusterExecutor:
+        started.append(ClusterExecutor("test://", workers, **options))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.shutdown()
+
+
+Start = Callable[..., ClusterExecutor]
+
+
+def test_calls_are_answered_by_all_workers(start: Start) -> None:
+    workers = PretendedWorkers("a", "b")
+    cluster = start(workers)
+    futures = [cluster.submit(divmod, number, 7) for number in range(40)]
+    assert [one.result(10) for one in futures] == [divmod(number, 7) for number in range(40)]
+    assert set(workers.given) == {"a", "b"}
+    assert (cluster.n_workers, cluster.n_slots(), cluster.describe()) == (2, 2, "2 workers")
+
+
+def test_an_error_of_the_function_is_raised_and_the_worker_stays(start: Start) -> None:
+    cluster = start(PretendedWorkers("a"))
+    with pytest.raises(ValueError, match="invalid literal"):
+        cluster.submit(int, "x").result(10)
+    assert cluster.submit(int, "3").result(10) == 3
+
+
+def test_a_call_whose_worker_died_goes_to_another(start: Start) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        if worker == "a":
+            workers.names.pop("a", None)
+            raise WorkerLost("a has died")
+        return run_in(worker, call)
+
+    workers = PretendedWorkers("a", "b", answer=answer)
+    cluster = start(workers)
+    futures = [cluster.submit(str, number) for number in range(10)]
+    assert [one.result(10) for one in futures] == [str(number) for number in range(10)]
+    assert "a" in workers.given
+
+
+def test_a_worker_that_vanishes_without_an_answer_loses_its_calls(start: Start) -> None:
+    hanging = threading.Event()
+
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        if worker == "a":
+            hanging.wait(30)
+        return run_in(worker, call)
+
+    workers = PretendedWorkers("a", answer=answer)
+    cluster = start(workers)
+    future = cluster.submit(str, 1)
+    while not workers.given:
+        pass
+    workers.names = {"b": 1}
+    assert future.result(10) == "1"
+    hanging.set()  # the late answer of a worker that was given up is not taken
+    assert cluster.submit(str, 2).result(10) == "2"
+
+
+def test_a_cluster_that_does_not_answer_for_a_moment_keeps_its_workers(start: Start) -> None:
+    class Busy(PretendedWorkers):
+        n_looks = 0
+
+        def present(self) -> Mapping[str, int]:
+            self.n_looks += 1
+            if self.n_looks % 2 == 0:
+                raise ClusterError("it is busy")
+            return super().present()
+
+    workers = Busy("a")
+    cluster = start(workers)
+    for number in range(5):
+        assert cluster.submit(str, number).result(10) == str(number)
+        n_looks = workers.n_looks
+        while workers.n_looks < n_looks + 2:
+            pass
+    assert cluster.n_workers == 1
+
+
+def test_a_worker_that_leaves_and_comes_back_gets_work_again(start: Start) -> None:
+    workers = PretendedWorkers("a")
+    cluster = start(workers)
+    assert cluster.submit(str, 1).result(10) == "1"
+    workers.names = {}
+    while cluster.n_workers:
+        pass
+    workers.names = {"a": 1}
+    assert cluster.submit(str, 2).result(10) == "2"
+
+
+def test_a_batch_is_given_up_after_five_workers(start: Start) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        workers.names = {f"{worker}a": 1}  # it is started again, under another name
+        raise WorkerLost(f"{worker} has died")
+
+    workers = PretendedWorkers("a", answer=answer)
+    cluster = start(workers)
+    with pytest.raises(BatchLost, match=f"{MAX_TRIES} workers of test:// died over it, the last: aaaaa"):
+        cluster.submit(str, 1).result(10)
+    assert len(workers.given) == 5
+
+
+def test_pictures_whose_workers_die_are_failures_and_the_others_come(start: Start, tmp_path: Path) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        if b"deadly" in call:
+            workers.names = {f"{worker}a": 1}
+            raise WorkerLost(f"{worker} has died")
+        return run_in(worker, call)
+
+    workers = PretendedWorkers("a", answer=answer)
+    fake = FakeExtractor()
+    tasks = []
+    for name in ("1", "2", "deadly", "4", "5"):
+        path = tmp_path / f"{name}.png"
+        Image.new("RGB", (80, 80), "red").save(path)
+        tasks.append(Task(Record(Listing(name), str(path)), None, frozenset()))
+    prepare = partial(prepare_image, sizes={fake.fingerprint: 64}, max_pixels=10**6)
+    cluster = start(workers)
+    samples = list(
+        extract_stream(
+            tasks, prepare, [fake], cluster, batch_size=1, n_workers=cluster.n_slots, give_up=give_up_image
+        )
+    )
+    failures = {one.entry.product_id: one.entry.error for one in samples if one.entry.error}
+    assert failures.keys() == {"deadly"}
+    assert f"{MAX_TRIES} workers of test:// died over it" in str(failures["deadly"])
+    assert [one.entry.product_id for one in samples if one.vectors] == ["1", "2", "4", "5"]
+
+
+def test_a_worker_that_joins_gets_work(start: Start) -> None:
+    workers = PretendedWorkers()
+    cluster = start(workers)
+    futures = [cluster.submit(str, number) for number in range(4)]
+    workers.names["late"] = 1
+    assert [one.result(10) for one in futures] == list("0123")
+    assert set(workers.given) == {"late"}
+
+
+def test_a_worker_with_other_weights_is_refused_by_name_and_the_others_go_on(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        if worker == "old":
+            error = WorkerRefused("process 7 on old has other weights", hint="give it the same")
+            return pickle.dumps(Outcome(WorkerInfo("old", 7, "x"), error=error))
+        return run_in(worker, call)
+
+    workers = PretendedWorkers("old", "new", answer=answer)
+    cluster = start(workers)
+    futures = [cluster.submit(str, number) for number in range(6)]
+    assert [one.result(10) for one in futures] == list("012345")
+    assert cluster.n_workers == 1
+    assert "a worker of test:// is not used: process 7 on old has other weights" in caplog.text
+    assert cluster.notes()[0] == "a worker of test:// was not used: process 7 on old has other weights"
+
+
+def test_where_all_workers_are_refused_it_ends_with_their_reasons(start: Start) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        return pickle.dumps(Outcome(WorkerInfo(worker, 7, "x"), error=WorkerRefused(f"{worker} is too old")))
+
+    cluster = start(PretendedWorkers("a", "b", answer=answer))
+    futures = [cluster.submit(str, number) for number in range(3)]
+    for one in futures:
+        with pytest.raises(WorkerRefused, match=r"no worker of test:// can be used: .*is too old"):
+            one.result(10)
+
+
+def test_a_worker_that_cannot_run_it_at_all_is_refused(start: Start) -> None:
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        raise ModuleNotFoundError("No module named 'stylesearch'")
+
+    cluster = start(PretendedWorkers("a", answer=answer))
+    with pytest.raises(WorkerRefused, match=r"a cannot run stylesearch: .*No module named"):
+        cluster.submit(str, 1).result(10)
+
+
+def test_without_a_worker_it_does_not_wait_for_ever(start: Start) -> None:
+    cluster = start(PretendedWorkers(), seconds_without_workers=0.1)
+    with pytest.raises(ClusterError, match="has had no worker for") as caught:
+        cluster.submit(str, 1).result(10)
+    assert "finished work is kept" in caught.value.hint
+
+
+def test_another_kind_of_processor_is_told(start: Start) -> None:
+    workers = PretendedWorkers("a", answer=lambda worker, call, version: run_in(worker, call, "Abacus 9"))
+    cluster = start(workers)
+    cluster.submit(str, 1).result(10)
+    (note,) = cluster.notes()
+    assert "another kind of processor (Abacus 9; here: " in note
+    assert "within rounding, not bit for bit" in note
+
+
+def test_letting_go_drops_what_is_queued(start: Start) -> None:
+    gate = threading.Event()
+
+    def answer(worker: str, call: bytes, version: str) -> bytes:
+        gate.wait(30)
+        return run_in(worker, call)
+
+    workers = PretendedWorkers("a", answer=answer)
+    cluster = start(workers)
+    futures = [cluster.submit(str, number) for number in range(9)]
+    cluster.shutdown()
+    gate.set()
+    assert workers.is_closed
+    assert len(workers.given) <= 2, "one runs and one waits for it"
+    for one in futures:
+        assert one.cancelled() or isinstance(one.exception(10), ClusterError)
+    with pytest.raises(RuntimeError, match="let go"):
+        cluster.submit(str, 1)
+
+
+def test_a_worker_of_another_version_refuses() -> None:
+    outcome: Outcome = pickle.loads(run_pickled(b"not even read", "9.9", 2))
+    assert isinstance(outcome.error, WorkerRefused)
+    assert str(outcome.error) == (
+        f"process {os.getpid()} on {outcome.worker.host} has stylesearch {library_version()}; "
+        "9.9 is asked for"
+    )
+
+
+@pytest.mark.parametrize("address", ["", "local:0", "local:x", "dask://", "spark://host:1", "host:8786"])
+def test_other_addresses_are_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="a cluster is dask://HOST:8786"):
+        open_cluster(address)
+
+
+def test_no_library_of_a_cluster_is_imported_for_nothing(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, stylesearch.features.stream, stylesearch.features.cluster;"
+        "print([name for name in ('dask', 'distributed', 'ray') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

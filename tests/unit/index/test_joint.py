@@ -1,0 +1,88 @@
+"""Indexes that are searched together answer as one index of all their vectors would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stylesearch.array_types import Floats, Ids
+from stylesearch.distance import METRICS, nearest_to_any
+from stylesearch.errors import IndexDamaged
+from stylesearch.index import joint
+from stylesearch.index.annoy_forest import annoy_works
+from stylesearch.index.category_indexes import CategoryIndexes, OpenIndex
+from stylesearch.index.index_files import REDUCED
+from stylesearch.testing.index_contract import feature_like
+
+DIM = 24
+SIZES = {"bag": 40, "coat": 700, "dress": 8000, "hat": 300, "skirt": 1100}
+
+pytestmark = pytest.mark.skipif(not annoy_works(), reason="nothing is scanned without Annoy")
+
+
+def build(folder: Path, metric: str, *, signed: str = "") -> tuple[list[OpenIndex], Ids, Floats]:
+    """Indexes of all categories, ids mixed among them; and ids and vectors of all, by id."""
+    indexes = CategoryIndexes(folder, "space", metric, DIM)
+    vectors = feature_like(sum(SIZES.values()), DIM, seed=4)
+    ids = np.random.default_rng(5).permutation(len(vectors)).astype(np.int64)
+    start = 0
+    for category, size in SIZES.items():
+        own = np.sort(ids[start : start + size])
+        if category == signed:
+            vectors[own] -= 0.5
+        indexes.build(category, [(own, vectors[own])], transform_version="v", last_feature_id=10**6)
+        start += size
+    return [indexes.open(category) for category in SIZES], np.arange(len(vectors)), vectors
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_they_find_the_nearest_of_all_with_exact_distances(tmp_path: Path, metric: str) -> None:
+    opened, ids, vectors = build(tmp_path, metric)
+    queries = vectors[[1, 3000, 9000]] + 0.01
+    true, distances, rows = nearest_to_any(queries, vectors, metric, 30)
+    for _ in range(2):  # at the second search the reduced vectors of small categories are scanned too
+        found = joint.search_together(opened, queries, 30)
+        assert len(np.intersect1d(found.ids, ids[true])) >= 29
+        assert np.allclose(found.distances[:20], distances[:20], rtol=1e-4, atol=1e-5)
+        assert found.rows[0] == rows[0]
+    assert [one.reduced() is None for one in opened] == [True, False, False, False, False]
+
+
+def test_scores_of_another_kind_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, _, vectors = build(tmp_path, "l1", signed="dress")  # of signed vectors no square roots are taken
+    kinds = []
+    scan = joint.scan_min
+    monkeypatch.setattr(joint, "scan_min", lambda scans: kinds.append(len(scans)) or scan(scans))
+    queries = vectors[[1, 3000]]
+    found = joint.search_together(opened, queries, 10)
+    assert sorted(kinds) == [1, 2]  # the hat's 300 are compared with exactly
+    assert np.allclose(found.distances, nearest_to_any(queries, vectors, "l1", 10)[1], atol=1e-4)
+
+
+def test_equal_distances_are_in_the_order_of_ids(tmp_path: Path) -> None:
+    indexes = CategoryIndexes(tmp_path, "space", "l2", DIM)
+    same = np.ones((70, DIM), np.float32)
+    odd, even = np.arange(1, 140, 2), np.arange(0, 140, 2)
+    for category, ids in (("a", odd), ("b", even)):
+        indexes.build(category, [(ids, same)], transform_version="v", last_feature_id=200)
+    found = joint.search_together([indexes.open("a"), indexes.open("b")], same[:1], 9)
+    assert found.ids.tolist() == list(range(9))
+
+
+def test_no_index_no_vector_and_a_wrong_query(tmp_path: Path) -> None:
+    opened, _, vectors = build(tmp_path, "cosine")
+    assert len(joint.search_together([], vectors[:1], 5).ids) == 0
+    assert len(joint.search_together(opened, vectors[:0], 5).ids) == 0
+    assert len(joint.search_together(opened, vectors[:1], 10**6).ids) == len(vectors)
+    with pytest.raises(ValueError, match="finite"):
+        joint.search_together(opened, np.full((1, DIM), np.nan, np.float32), 5)
+
+
+def test_a_reduced_file_that_is_cut_short_is_damage(tmp_path: Path) -> None:
+    opened, _, vectors = build(tmp_path, "cosine")
+    (path,) = tmp_path.glob(f"skirt-*/g*/{REDUCED}")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(IndexDamaged):
+        joint.search_together(opened, vectors[:1], 5)
