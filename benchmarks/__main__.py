@@ -21,6 +21,7 @@ BENCHMARKS = {
     "million": "a million products in 40 categories: filling, building, queries; time, memory, recall",
     "person_query": "a query with the plan person against the plan street, cold and warm",
     "recall": "ANN recall@20 of the index against exact search, all metrics",
+    "neighbours": "the own index against hnswlib, usearch and faiss: build, memory, recall, time",
     "pair_recall": "ANN recall of the 20 products of a photo of a person: pairs of regions and squares",
     "pgvector": "local indexes against pgvector, over 100,000 images: recall, time, filters, size",
     "ingest_speed": "pictures a second against keras.Model.predict and against the bound of the cores",
