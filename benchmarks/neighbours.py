@@ -1,4 +1,4 @@
-"""Ways to find the nearest neighbours, one index of all images: the library's own against hnswlib, usearch and faiss.
+"""Nearest neighbours in one index of all images: the own index against hnswlib, usearch and faiss.
 
 Vectors are made up: clusters, as a shop has many products that are alike, whose axes matter less and less, as
 those of features do. A query is one vector, or 16 that lie near each other, as regions of a photo do; the
@@ -7,7 +7,7 @@ half of the queries, as the smallest with a recall of 0.99, and what is printed 
 library builds and searches in a process of its own, on all cores.
 
 BENCH_SIZES=10000,100000 are the sizes, BENCH_WAYS=hnswlib,... the ways that are tried (the library's own
-always are), BENCH_FOLDER a folder where the vectors are kept.
+always are, the others want the extra ``bench``), BENCH_FOLDER a folder where the vectors are kept.
 """
 
 from __future__ import annotations
@@ -158,13 +158,13 @@ def _hnswlib(vectors: Floats, folder: Path) -> Way:
 def _usearch(vectors: Floats, folder: Path) -> Way:
     from usearch.index import Index
 
-    made = Index(ndim=DIM, metric="cos", dtype="f16", connectivity=16, expansion_add=100)
+    made: Any = Index(ndim=DIM, metric="cos", dtype="f16", connectivity=16, expansion_add=100)
     for ids, block in _blocks(vectors):
         made.add(ids, block)
     path = folder / "usearch.bin"
     made.save(str(path))
     del made
-    index = Index.restore(str(path), view=True)
+    index: Any = Index.restore(str(path), view=True)
     assert index is not None
 
     def search(breadth: int) -> Search:
@@ -205,7 +205,7 @@ def _faiss_ivfpq(vectors: Floats, folder: Path) -> Way:
 
     n_lists = round(4 * len(vectors) ** 0.5)
     # The vectors have length one, so that the order of Euclidean distances is that of cosine.
-    index = faiss.index_factory(DIM, f"IVF{n_lists},PQ62")
+    index: Any = faiss.index_factory(DIM, f"IVF{n_lists},PQ62")
     index.cp.niter = index.pq.cp.niter = 10
     rng = np.random.default_rng(1)
     n_trained = min(len(vectors), max(40 * n_lists, 20_000))
