@@ -246,7 +246,8 @@ def _measure_library(name: str, folder: Path) -> list[list[str]]:
                 break
         breadths.append(breadth)
     cells = [
-        _shown(folder, kind, way.search(breadth), slice(half, None)) for kind, breadth in enumerate(breadths)
+        _measure_queries(folder, kind, way.search(breadth), slice(half, None))
+        for kind, breadth in enumerate(breadths)
     ]
     size = f"{way.path.stat().st_size / 1e6:,.0f}"
     return [[name, *built, size, " and ".join(map(str, breadths)), *cells]]
@@ -273,7 +274,7 @@ def _measure_own(folder: Path) -> list[list[str]]:
             ids: Ids = opened.search_any(asked, N_NEAREST).ids
             return ids
 
-        cells = [_shown(folder, kind, search, slice(N_QUERIES // 2, None)) for kind in (0, 1)]
+        cells = [_measure_queries(folder, kind, search, slice(N_QUERIES // 2, None)) for kind in (0, 1)]
         rows.append([f"{OWN}: {name}", *built, f"{opened.n_bytes / 1e6:,.0f}", "", *cells])
         opened.close()
     return rows
@@ -305,7 +306,7 @@ def _answers(folder: Path, kind: int, search: Search, which: slice) -> tuple[flo
     return float(np.mean(shares)), times, (time.process_time() - cpu) / len(asked)
 
 
-def _shown(folder: Path, kind: int, search: Search, which: slice) -> str:
+def _measure_queries(folder: Path, kind: int, search: Search, which: slice) -> str:
     recall, times, cpu = _answers(folder, kind, search, which)
     return f"{recall:.3f}, {1000 * statistics.median(times):.1f} ({1000 * cpu:.1f})"
 

@@ -40,6 +40,9 @@ from stylesearch.parallel import parallel_rows
 __all__ = ["search_together"]
 
 _BLOCK = 8192
+_NEAREST = 20
+"""Images whose categories are looked through by themselves."""
+
 _AXES = 100
 """Axes of a reduction, roughly."""
 
@@ -154,15 +157,43 @@ class _Scanned:
             slots, distances, rows = self._compare(queries, slots_at(places), n)
             return slots if kept is None else np.searchsorted(kept, slots), distances, rows
 
-        found = candidate_search(
-            scores,
-            k,
-            self._metric,
-            compare,
-            most=max_candidates(len(scores)),
-            ids_of=lambda places: self._ids_of(slots_at(places)),
-        )
-        return None if found is None else Nearest(self._ids_of(slots_at(found[0])), found[1], found[2])
+        def search_among(start: int, stop: int, most: int) -> tuple[Ids, Nearest] | None:
+            def compare_some(some: Ids, n: int) -> Found:
+                near, distances, rows = compare(some + start, n)
+                return near - start, distances, rows
+
+            found = candidate_search(
+                scores[start:stop],
+                k,
+                self._metric,
+                compare_some,
+                most=most,
+                ids_of=lambda some: self._ids_of(slots_at(some + start)),
+            )
+            if found is None:
+                return None
+            slots = slots_at(found[0] + start)
+            return slots, Nearest(self._ids_of(slots), found[1], found[2])
+
+        together = search_among(0, len(scores), max_candidates(len(scores)))
+        if together is None:
+            return None
+        slots, found = together
+        # Scores of a category that is like the query are too large beside those of others, whose axes do not
+        # show how far they are. So the categories of the nearest are looked through by themselves too.
+        numbers = np.searchsorted(self._first_slots, slots, side="right") - 1
+        nearest = np.unique(numbers[:_NEAREST])
+        if len(self._parts) == 1:
+            return found
+        lists = [Nearest(*(part[~np.isin(numbers, nearest)] for part in found))]
+        edges = self._first_slots if kept is None else np.searchsorted(kept, self._first_slots)
+        for number in nearest:
+            start, stop = int(edges[number]), int(edges[number + 1])
+            most = 2 * max(stop - start, min_candidates(self._metric, k))  # all may be compared
+            own = search_among(start, stop, most)
+            assert own is not None
+            lists.append(own[1])
+        return _merge(lists, k)
 
     def _allowed_places(self) -> Ids | None:
         """The slots that are searched, rising; None for all."""

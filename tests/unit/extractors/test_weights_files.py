@@ -279,6 +279,8 @@ def test_names_of_a_fixed_length_are_read_in_this_process(tmp_path, monkeypatch)
     with h5py.File(path, "r+") as file:
         for group in (file, *(file[name] for name in file)):
             for attribute in {"layer_names", "weight_names"} & set(group.attrs):
+                if not len(group.attrs[attribute]):  # of a layer without weights
+                    continue
                 assert group.attrs.get_id(attribute).dtype.hasobject  # as the other tests have them
                 texts = [one if isinstance(one, bytes) else one.encode() for one in group.attrs[attribute]]
                 del group.attrs[attribute]

@@ -15,6 +15,7 @@ from stylesearch.index.annoy_forest import annoy_works
 from stylesearch.index.category_indexes import CategoryIndexes, OpenIndex
 from stylesearch.index.index_files import REDUCED
 from stylesearch.testing.index_contract import feature_like
+from stylesearch.vectors import normalize_rows
 
 DIM = 24
 SIZES = {"bag": 40, "coat": 700, "dress": 8000, "hat": 300, "skirt": 1100}
@@ -86,3 +87,27 @@ def test_a_reduced_file_that_is_cut_short_is_damage(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(IndexDamaged):
         joint.search_together(opened, vectors[:1], 5)
+
+
+@pytest.mark.slow
+def test_what_is_like_the_query_is_not_missed_behind_other_categories(tmp_path: Path) -> None:
+    """Few images are like a query, and all others nearly equally far, in every category."""
+    rng = np.random.default_rng(0)
+    n_images, dim, n_categories = 8000, 400, 8
+    centres = normalize_rows(rng.standard_normal((n_images // 13, dim), dtype=np.float32))
+    clusters = rng.integers(len(centres), size=n_images)
+    noise = rng.standard_normal((n_images, dim), dtype=np.float32) / np.float32(dim**0.5)
+    vectors = normalize_rows(centres[clusters] + 0.5 * noise)
+    indexes = CategoryIndexes(tmp_path, "space", "cosine", dim)
+    opened = []
+    for number in range(n_categories):
+        ids = np.flatnonzero(clusters % n_categories == number)
+        indexes.build(str(number), [(ids, vectors[ids])], transform_version="v", last_feature_id=10**6)
+        opened.append(indexes.open(str(number)))
+    shares = []
+    for _ in range(12):
+        image = vectors[[rng.integers(n_images)]]
+        photo = image + 0.7 * rng.standard_normal((1, dim), dtype=np.float32) / np.float32(dim**0.5)
+        true, _, _ = nearest_to_any(photo, vectors, "cosine", 20)
+        shares.append(np.isin(true, joint.search_together(opened, photo, 80).ids[:20]).mean())
+    assert np.mean(shares) >= 0.99
