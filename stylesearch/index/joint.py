@@ -185,7 +185,8 @@ class _Scanned:
         nearest = np.unique(numbers[:_NEAREST])
         if len(self._parts) == 1:
             return found
-        lists = [Nearest(*(part[~np.isin(numbers, nearest)] for part in found))]
+        others = ~np.isin(numbers, nearest)
+        lists = [Nearest(found.ids[others], found.distances[others], found.rows[others])]
         edges = self._first_slots if kept is None else np.searchsorted(kept, self._first_slots)
         for number in nearest:
             start, stop = int(edges[number]), int(edges[number + 1])

@@ -100,7 +100,7 @@ def test_forms_that_say_something_else_are_refused(client: httpx.Client, files: 
     problem(client.post("/v1/search", files=files), status)
 
 
-SEARCH_FIELDS = "k, category, space, metric, explain, region, image, box"
+SEARCH_FIELDS = "k, category, space, metric, explain, where, facets, region, image, box"
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,8 @@ SEARCH_FIELDS = "k, category, space, metric, explain, region, image, box"
         (
             "/v1/search/batch",
             [("image", ("x.jpg", RED))],
-            "image: no such field; known are k, category, space, metric, explain, region, images",
+            "image: no such field; "
+            "known are k, category, space, metric, explain, where, facets, region, images",
             "send the picture in the field images",
         ),
         (

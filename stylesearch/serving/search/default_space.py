@@ -54,7 +54,8 @@ def is_empty(workspace: Workspace) -> bool:
     Raises:
         CatalogError: the catalog cannot be read.
     """
-    if not workspace.settings.has_catalog:
+    settings = workspace.settings
+    if not settings.db and not settings.has_catalog:  # one that the settings name is expected to be there
         return True
     catalog = workspace.catalog
     return not catalog.feature_sets() or not catalog.products(limit=1)

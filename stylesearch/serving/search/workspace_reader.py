@@ -64,7 +64,8 @@ class WorkspaceAccess:
         try:
             return self.workspace.catalog
         except CatalogError as error:
-            if not self.workspace.settings.has_catalog:
+            settings = self.workspace.settings
+            if not settings.db and not settings.has_catalog:
                 raise no_products_error() from error
             raise
 

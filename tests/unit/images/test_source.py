@@ -29,6 +29,7 @@ OTHER_FILES = {
     ("evaluation/results_files.py", "load_study"): "results of a study",
     ("images/processes/worker.py", "_limit_bytes"): "how much memory the process has",
     ("settings.py", "change_settings"): "the settings file",
+    ("workspace/backup.py", "*"): "backups, models and settings",
     ("drawn_shop/writer.py", "*"): "pictures that were just drawn, in memory",
     ("images/remote/cache.py", "store"): "a picture that is being fetched, to be written",
     ("images/remote/fetch.py", "_start"): "the library of a cloud",
