@@ -322,7 +322,9 @@ class SearchResult(_Answer):
         "where a product was searched with"
     )
     facets: dict[str, list[FacetModel]] | None = Field(
-        None, description="by each name that `facets` asked for, the values of most products first"
+        None,
+        description="by each name that `facets` asked for, the values of most products first",
+        examples=[{"color": [{"label": "navy", "count": 3, "where": "color=navy"}]}],
     )
     space: str = Field(examples=["mixed"])
     metric: str = Field(examples=["cosine"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]  # a minute and a half of TensorFlow
 
 ROOT = Path(__file__).parents[3]
 LITTLE = {

@@ -284,6 +284,7 @@ class TestProcesses:
         assert resumed.returncode == 0, resumed.stderr
         assert resumed.stdout == whole.stdout  # every figure of every epoch, and the digest of the weights
 
+    @pytest.mark.nightly
     def test_two_devices_learn_as_one(self, toy: ModuleType, run_toy: Any, tmp_path: Path) -> None:
         """Two logical processors, batches of odd sizes too: the loss is that of the whole batch."""
         settings = [
