@@ -14,6 +14,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,7 +38,7 @@ __all__ = [
     "to_layers",
 ]
 
-_ONE: Final = float(np.log(np.e - 1))
+_ONE: Final = math.log(math.e - 1)
 """The softplus of this is 1."""
 
 _N_PHOTOS: Final = 256
