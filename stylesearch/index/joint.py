@@ -84,7 +84,7 @@ def _search(parts: Sequence[Part], queries: Floats, metric: str, k: int) -> Near
     compared, kinds = _sort_by_kind(parts, len(queries), k)
     found: list[Nearest] = []
     for kind in kinds:
-        nearest = _Scanned(kind, metric).search(queries, k)
+        nearest = _Scan(_Joined(kind, metric), queries, k).search()
         if nearest is None:
             compared += [(index, among) for index, among, _ in kind]
         else:
@@ -123,105 +123,126 @@ def _is_worth_a_scan(parts: Sequence[Part], n_queries: int, k: int) -> bool:
     return chosen.strategy is Strategy.SCAN
 
 
-class _Scanned:
+class _Joined:
     """Indexes whose slots are numbered one after the other.
 
     Args:
-        parts: indexes, with their reduced vectors.
+        parts: indexes, which of their slots are searched, and their reduced vectors.
         metric: metric of the space.
+
+    Attributes:
+        first_slots: number of each index's first slot, and the number of all slots.
+        searched: the slots that are searched, rising; None for all.
     """
 
     def __init__(self, parts: Sequence[tuple[OpenIndex, Ids | None, RerankedIndex]], metric: str) -> None:
         self._parts = parts
-        self._metric = metric
-        self._first_slots = np.cumsum([0, *(index.count for index, _, _ in parts)])
+        self.metric = metric
+        self.first_slots = np.cumsum([0, *(index.count for index, _, _ in parts)])
+        searched = [
+            first + among
+            for first, (_, among, _) in zip(self.first_slots, parts, strict=False)
+            if among is not None
+        ]
+        self.searched: Ids | None = np.concatenate(searched) if searched else None
 
-    def search(self, queries: Floats, k: int) -> Nearest | None:
-        """As ``search_together``; None where comparing with everything is cheaper."""
+    def scan(self, queries: Floats) -> Floats:
+        """The score of each slot that is searched, of the query that is nearest by it."""
         scans: dict[int, Scan] = {}
 
-        def part(start: int, stop: int) -> None:
+        def scan_some(start: int, stop: int) -> None:
             for number in range(start, stop):
                 scans[number] = self._parts[number][2].scan(queries)
 
-        parallel_rows(part, len(self._parts), queries.shape[1] * _AXES * len(queries))
+        parallel_rows(scan_some, len(self._parts), queries.shape[1] * _AXES * len(queries))
         scores = scan_min([scans[number] for number in range(len(self._parts))])
-        kept = self._allowed_places()
-        if kept is not None:
-            scores = scores[kept]
+        return scores if self.searched is None else scores[self.searched]
 
-        def slots_at(places: Ids) -> Ids:
-            return places if kept is None else kept[places]
-
-        def compare(places: Ids, n: int) -> Found:
-            slots, distances, rows = self._compare(queries, slots_at(places), n)
-            return slots if kept is None else np.searchsorted(kept, slots), distances, rows
-
-        def search_among(start: int, stop: int, most: int) -> tuple[Ids, Nearest] | None:
-            def compare_some(some: Ids, n: int) -> Found:
-                near, distances, rows = compare(some + start, n)
-                return near - start, distances, rows
-
-            found = candidate_search(
-                scores[start:stop],
-                k,
-                self._metric,
-                compare_some,
-                most=most,
-                ids_of=lambda some: self._ids_of(slots_at(some + start)),
-            )
-            if found is None:
-                return None
-            slots = slots_at(found[0] + start)
-            return slots, Nearest(self._ids_of(slots), found[1], found[2])
-
-        together = search_among(0, len(scores), max_candidates(len(scores)))
-        if together is None:
-            return None
-        slots, found = together
-        # Scores of a category that is like the query are too large beside those of others, whose axes do not
-        # show how far they are. So the categories of the nearest are looked through by themselves too.
-        numbers = np.searchsorted(self._first_slots, slots, side="right") - 1
-        nearest = np.unique(numbers[:_NEAREST])
-        if len(self._parts) == 1:
-            return found
-        others = ~np.isin(numbers, nearest)
-        lists = [Nearest(found.ids[others], found.distances[others], found.rows[others])]
-        edges = self._first_slots if kept is None else np.searchsorted(kept, self._first_slots)
-        for number in nearest:
-            start, stop = int(edges[number]), int(edges[number + 1])
-            most = 2 * max(stop - start, min_candidates(self._metric, k))  # all may be compared
-            own = search_among(start, stop, most)
-            assert own is not None
-            lists.append(own[1])
-        return _merge(lists, k)
-
-    def _allowed_places(self) -> Ids | None:
-        """The slots that are searched, rising; None for all."""
-        first = self._first_slots
-        kept = [
-            first[number] + among for number, (_, among, _) in enumerate(self._parts) if among is not None
-        ]
-        return np.concatenate(kept) if kept else None
-
-    def _compare(self, queries: Floats, slots: Ids, n: int) -> Found:
+    def compare(self, queries: Floats, slots: Ids, n: int) -> Found:
         """The n nearest of some slots, which rise: slots, distances and rows, by distance, then by id."""
         block = np.empty((len(slots), queries.shape[1]), np.float32)
-        edges = np.searchsorted(slots, self._first_slots)
+        edges = np.searchsorted(slots, self.first_slots)
         for number, (index, _, _) in enumerate(self._parts):
             start, stop = edges[number], edges[number + 1]
             if start < stop:
-                take_rows(index.vectors, slots[start:stop] - self._first_slots[number], block[start:stop])
-        near, distances, rows = _nearest_in(block, self._ids_of(slots), queries, self._metric, n)
+                take_rows(index.vectors, slots[start:stop] - self.first_slots[number], block[start:stop])
+        near, distances, rows = _nearest_in(block, self.ids_of(slots), queries, self.metric, n)
         return slots[near], distances, rows
 
-    def _ids_of(self, slots: Ids) -> Ids:
+    def ids_of(self, slots: Ids) -> Ids:
         ids = np.empty(len(slots), np.int64)
-        numbers = np.searchsorted(self._first_slots, slots, side="right") - 1
+        numbers = self.numbers_of(slots)
         for number in np.unique(numbers):
             chosen = numbers == number
-            ids[chosen] = self._parts[number][0].ids[slots[chosen] - self._first_slots[number]]
+            ids[chosen] = self._parts[number][0].ids[slots[chosen] - self.first_slots[number]]
         return ids
+
+    def numbers_of(self, slots: Ids) -> Ids:
+        """Which index each slot is of."""
+        return np.searchsorted(self.first_slots, slots, side="right") - 1
+
+
+class _Scan:
+    """One query's scores of the slots of joined indexes that are searched."""
+
+    def __init__(self, joined: _Joined, queries: Floats, k: int) -> None:
+        self._joined = joined
+        self._queries = queries
+        self._k = k
+        self._scores = joined.scan(queries)
+
+    def search(self) -> Nearest | None:
+        """The k nearest; None where comparing with everything is cheaper.
+
+        Scores of a category that is like the query are too large beside those of others, whose axes do not
+        show how far they are. So the categories of the nearest are looked through by themselves too.
+        """
+        together = self._search_among(0, len(self._scores), max_candidates(len(self._scores)))
+        edges = self._edges()
+        if together is None or len(edges) == 2:
+            return together and together[1]
+        slots, found = together
+        numbers = self._joined.numbers_of(slots)
+        nearest = np.unique(numbers[:_NEAREST])
+        others = ~np.isin(numbers, nearest)
+        lists = [Nearest(found.ids[others], found.distances[others], found.rows[others])]
+        for number in nearest:
+            start, stop = edges[number], edges[number + 1]
+            most = 2 * max(stop - start, min_candidates(self._joined.metric, self._k))  # all may be compared
+            own = self._search_among(start, stop, most)
+            assert own is not None
+            lists.append(own[1])
+        return _merge(lists, self._k)
+
+    def _search_among(self, start: int, stop: int, most: int) -> tuple[Ids, Nearest] | None:
+        """Slots and what was found in some consecutive places of the scores, comparing at most so many."""
+
+        def compare(places: Ids, n: int) -> Found:
+            slots, distances, rows = self._joined.compare(self._queries, self._slots(places + start), n)
+            return self._places(slots) - start, distances, rows
+
+        found = candidate_search(
+            self._scores[start:stop],
+            self._k,
+            self._joined.metric,
+            compare,
+            most=most,
+            ids_of=lambda places: self._joined.ids_of(self._slots(places + start)),
+        )
+        if found is None:
+            return None
+        slots = self._slots(found[0] + start)
+        return slots, Nearest(self._joined.ids_of(slots), found[1], found[2])
+
+    def _edges(self) -> list[int]:
+        """The place of the first score of each index, and the number of scores."""
+        return [int(place) for place in self._places(self._joined.first_slots)]
+
+    def _slots(self, places: Ids) -> Ids:
+        return places if self._joined.searched is None else self._joined.searched[places]
+
+    def _places(self, slots: Ids) -> Ids:
+        return slots if self._joined.searched is None else np.searchsorted(self._joined.searched, slots)
 
 
 def _nearest_in(

@@ -6,24 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 import stylesearch as ss
 from stylesearch.files import sha256_bytes
-from stylesearch.serving.settings import ServiceSettings
 from stylesearch.testing import save_fake_model
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.live_server import serving
-from tests.integration.serve_answers import AUTHORIZED, post_photo, put
-from tests.integration.tiny_shop import EXTRACTOR, KEY, draw, ingest_tiny_shop, jpeg, png
+from tests.integration.serve_answers import AUTHORIZED, put
+from tests.integration.tiny_shop import EXTRACTOR, ingest_tiny_shop
+from tests.integration.two_machines import ORANGE, SETTINGS, search
 
 # The other machine's fit has no index here until the service builds it.
 pytestmark = pytest.mark.filterwarnings("ignore::stylesearch.search.gallery.IndexWarning")
-
-SETTINGS = ServiceSettings(api_keys=(KEY,))
-ORANGE = png(draw((240, 140, 10)))
-PHOTO = jpeg(draw((200, 30, 40), size=(200, 300), seed=99))
 
 
 @pytest.fixture(params=["folder", "url"])
@@ -40,12 +35,6 @@ def shops(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Work
     with ss.open(tmp_path / "a", **settings) as a, ss.open(tmp_path / "b", **settings) as b:
         a.indexes.build()
         yield a, b
-
-
-def search(client: httpx.Client, **more: str) -> dict[str, float]:
-    answer = post_photo(client, PHOTO, k="20", **more)
-    assert answer.status_code == 200, answer.text
-    return {hit["product"]["id"]: hit["similarity"] for hit in answer.json()["hits"]}
 
 
 def test_what_one_machine_is_told_the_other_answers(shops: tuple[Workspace, Workspace]) -> None:

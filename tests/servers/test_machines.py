@@ -16,12 +16,12 @@ import pytest
 
 import stylesearch as ss
 from stylesearch.catalog import Catalog
-from stylesearch.serving.settings import ServiceSettings
 from stylesearch.testing import save_fake_model
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.live_server import serving
-from tests.integration.serve_answers import AUTHORIZED, post_photo, put
-from tests.integration.tiny_shop import EXTRACTOR, KEY, draw, jpeg, png
+from tests.integration.serve_answers import AUTHORIZED, put
+from tests.integration.tiny_shop import EXTRACTOR, draw, jpeg
+from tests.integration.two_machines import ORANGE, SETTINGS, search
 
 pytestmark = [
     pytest.mark.servers,
@@ -31,9 +31,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = ServiceSettings(api_keys=(KEY,))
-PHOTO = jpeg(draw((200, 30, 40), size=(200, 300), seed=99))
-ORANGE = png(draw((240, 140, 10)))
 
 
 @pytest.fixture
@@ -59,12 +56,6 @@ def shops(postgres: str, source: Path, tmp_path: Path) -> Iterator[tuple[Workspa
     with ss.open(tmp_path / "a", **settings) as a, ss.open(tmp_path / "b", **settings) as b:
         assert a.ingest(source).added == 18
         yield a, b
-
-
-def search(client: httpx.Client, **more: str) -> dict[str, float]:
-    answer = post_photo(client, PHOTO, k="30", **more)
-    assert answer.status_code == 200, answer.text
-    return {hit["product"]["id"]: hit["similarity"] for hit in answer.json()["hits"]}
 
 
 def test_products_fits_and_models_of_one_are_those_of_the_other(shops: tuple[Workspace, Workspace]) -> None:
