@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy import Connection, Select, and_, case, func, select
 
 from stylesearch.catalog.categories import is_in
 from stylesearch.catalog.filtering import meets_at, plain_numbers
@@ -74,19 +74,26 @@ def _by_value(connection: Connection, pks: Select[int], name: Condition) -> tupl
         .order_by(n.desc(), one.value)
         .limit(MOST_VALUES)
     )
-    found, numbers = [], set()
-    for value, count in connection.execute(counted).all():
+    counts = dict(connection.execute(counted).all())
+    # A number is met by every way to write it: the first way stands for all.
+    numbers = {value: number for value in counts for number in plain_numbers([value])}
+    firsts = {number: value for value, number in reversed(numbers.items())}
+    if firsts:
+        with_number = (
+            select(one.number, func.count(one.product_pk.distinct()))
+            .where(one.name == name.attribute, one.number.in_(firsts), one.product_pk.in_(pks))
+            .group_by(one.number)
+        )
+        of_numbers: dict[Any, int] = dict(connection.execute(with_number).all())
+        counts |= {firsts[number]: count for number, count in of_numbers.items()}
+    found = []
+    for value, count in counts.items():
+        if value in numbers and firsts[numbers[value]] != value:
+            continue
         is_value = and_(one.name == name.attribute, one.value == value)
-        for number in plain_numbers([value]):  # it is met by every way to write it
-            if number in numbers:
-                break
-            numbers.add(number)
-            same = and_(one.name == name.attribute, or_(one.value == value, one.number == number))
-            products_with = select(func.count(one.product_pk.distinct())).where(same, one.product_pk.in_(pks))
-            count = connection.execute(products_with).scalar_one()
-        else:
-            label = connection.execute(select(func.min(one.label)).where(is_value)).scalar_one()
-            found.append(FacetValue(label, count, write_condition(name.name, value)))
+        first_label = select(one.label).where(is_value).order_by(one.product_pk).limit(1)
+        label = connection.execute(first_label).scalar_one()
+        found.append(FacetValue(label, count, write_condition(name.name, value)))
     return tuple(sorted(found, key=lambda each: -each.count))
 
 

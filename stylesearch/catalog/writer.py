@@ -10,7 +10,6 @@ import json
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -19,11 +18,9 @@ import numpy.typing as npt
 from sqlalchemy import (
     Connection,
     String,
-    and_,
     bindparam,
     cast,
     delete,
-    func,
     insert,
     select,
     update,
@@ -34,7 +31,7 @@ from stylesearch.catalog.backends import backend_behind
 from stylesearch.catalog.categories import Categories
 from stylesearch.catalog.feature_rows import FeatureRows
 from stylesearch.catalog.merging import merge, patch_values, product_values, values_of, without
-from stylesearch.catalog.queries import feature_set_from_row, in_batches, product_from_row, source_from_row
+from stylesearch.catalog.queries import feature_set_from_row, in_batches, product_from_row
 from stylesearch.catalog.records import (
     Change,
     FeatureSet,
@@ -42,11 +39,11 @@ from stylesearch.catalog.records import (
     ImageKey,
     Patch,
     ProductChange,
-    Source,
     SourceListing,
 )
 from stylesearch.catalog.schema_version import complete_mark
 from stylesearch.catalog.shown_counts import ShownCounts
+from stylesearch.catalog.source_rows import SourceRows
 from stylesearch.catalog.stored_types import check_variants
 from stylesearch.catalog.tables import (
     ImageState,
@@ -54,7 +51,6 @@ from stylesearch.catalog.tables import (
     category_map,
     feature_sets,
     features,
-    image_listings,
     images,
     listings,
     product_columns,
@@ -118,6 +114,7 @@ class Writer:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._features = FeatureRows(connection)
+        self._sources = SourceRows(connection)
         self.shown_counts = ShownCounts(connection)
 
     @contextlib.contextmanager
@@ -141,6 +138,12 @@ class Writer:
                 f"a row contradicts others in the catalog {backend}: {error.orig}",
                 hint="run `stylesearch db check`; nothing of this transaction was stored",
             ) from error
+
+    @property
+    def sources(self) -> SourceRows:
+        """The sources, and what each says of products."""
+        self._open()
+        return self._sources
 
     def feature_set(
         self,
@@ -182,59 +185,13 @@ class Writer:
             )
         return known
 
-    def upsert_source(self, name: str, *, path: str, format: str, options: Mapping[str, Any]) -> Source:
-        """Notes that a source is ingested now, and from where; adds it if it is new."""
-        connection = self._open()
-        pk = self._source_pk(name)
-        last = connection.execute(select(func.max(sources.c.run))).scalar_one()
-        connection.execute(
-            update(sources)
-            .where(sources.c.pk == pk)
-            .values(
-                path=path,
-                format=format,
-                options=dict(options),
-                run=last + 1,
-                ingested_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-        )
-        return source_from_row(connection.execute(select(sources).where(sources.c.pk == pk)).one())
-
-    def count_run(self, name: str) -> int:
-        """Notes that a source that is never ingested as a whole speaks now; returns its key, adds a new one.
-
-        Where sources disagree, the one that came last counts. Nothing is written where it is that already.
-        """
-        pk = self._source_pk(name)
-        others = sources.alias("others")
-        last = select(func.max(others.c.run)).where(others.c.pk != pk).scalar_subquery()
-        statement = update(sources).where(sources.c.pk == pk, sources.c.run <= last).values(run=last + 1)
-        self._open().execute(statement)
-        return pk
-
-    def rename_source(self, name: str, new_name: str) -> None:
-        """Gives a source another name.
-
-        Raises:
-            NotInCatalog: there is no such source.
-            CatalogError: another source has the new name.
-        """
-        connection = self._open()
-        if connection.execute(select(sources.c.pk).where(sources.c.name == new_name)).one_or_none():
-            raise CatalogError(
-                f"there is a source {new_name!r} already", hint="`stylesearch sources list` shows all"
-            )
-        renamed = connection.execute(update(sources).where(sources.c.name == name).values(name=new_name))
-        if not renamed.rowcount:
-            raise NotInCatalog(f"there is no source {name!r}", hint="`stylesearch sources list` shows all")
-
     def remove_source(self, name: str) -> None:
         """Removes a source that lists nothing any more: see ``stylesearch.catalog.pruning``.
 
         What it said of products that others list is taken back.
         """
         connection = self._open()
-        told = select(listings.c.product_pk).where(listings.c.source_pk == self._source_pk(name))
+        told = select(listings.c.product_pk).where(listings.c.source_pk == self.sources.key_of(name))
         self.unlist_products(name, list(connection.execute(told).scalars()))
         connection.execute(delete(sources).where(sources.c.name == name))
 
@@ -265,16 +222,16 @@ class Writer:
                 by_id[one.id] = Listing.of(one) if isinstance(one, Product) else one
                 if fault := fault_of_texts(by_id[one.id]):
                     raise DatasetError(f"a text cannot be stored: {fault}", hint="take it out")
-        source_pk = self._source_pk(source)
+        source_pk = self.sources.key_of(source)
         known = self._known_products(by_id)
         pks = [pk for pk, _, _ in known.values()]
-        stored = self._listings(pks, of_source=source_pk)
-        others = _Lazy(lambda: self._listings(pks, but_not=source_pk))
+        stored = self.sources.read_listings(pks, of_source=source_pk)
+        others = _Lazy(lambda: self.sources.read_listings(pks, but_not=source_pk))
         categories = _Lazy(self.categories)
         result: dict[str, tuple[int, ProductChange]] = {}
         new: list[dict[str, Any]] = []
         changed: list[dict[str, Any]] = []
-        listed: dict[str, dict[str, Any]] = {}
+        listed: dict[str, SourceListing] = {}
         moved: list[int] = []
         for product_id, listing in by_id.items():
             pk, values, category = known.get(product_id, (0, {}, ""))
@@ -285,7 +242,7 @@ class Writer:
                 source, place, merged.said, merged.guesses, lists or bool(mine and mine.lists)
             )
             if now != mine:
-                listed[product_id] = _listing_values(now)
+                listed[product_id] = now
             if not pk:
                 new.append(product_values(product_id, merged.values, categories()))
                 continue
@@ -304,14 +261,15 @@ class Writer:
             values_of_new = {result[row["id"]][0]: _values_to_filter(row) for row in new}
             store_values(self._connection, values_of_new, are_new=True)
         self._update_products(changed, moved)
-        self._store_listings(source_pk, {result[name][0]: row for name, row in listed.items()}, stored)
+        self.sources.store_listings(source_pk, {result[name][0]: row for name, row in listed.items()}, stored)
         return {product_id: result[product_id] for product_id in by_id}
 
     def patch_products(self, patches: Mapping[str, Patch], *, source: str) -> dict[str, ProductChange]:
         """Changes some fields of products; the others, and the images, stay as they are.
 
-        The source is the last one from then on: see ``count_run``. A product that moves to another category
-        takes its vectors along, under new feature ids. What is cleared stays so until a source says it anew.
+        The source is the last one from then on: see ``SourceRows.count_run``. A product that moves to another
+        category takes its vectors along, under new feature ids. What is cleared stays so until a source says
+        it anew.
 
         Args:
             patches: the change by product id.
@@ -321,13 +279,13 @@ class Writer:
             What changed, or why it was refused, by product id; products that the catalog does not have are
             left out.
         """
-        source_pk = self.count_run(source)
+        source_pk = self.sources.count_run(source)
         known = self._known_products(patches)
-        stored = self._listings([pk for pk, _, _ in known.values()], of_source=source_pk)
+        stored = self.sources.read_listings([pk for pk, _, _ in known.values()], of_source=source_pk)
         categories = _Lazy(self.categories)
         result: dict[str, ProductChange] = {}
         changed: list[dict[str, Any]] = []
-        listed: dict[int, dict[str, Any]] = {}
+        listed: dict[int, SourceListing] = {}
         moved: list[int] = []
         for product_id, (pk, values, category) in known.items():
             mine = next(iter(stored.get(pk, ())), None)
@@ -342,7 +300,7 @@ class Writer:
                 continue
             before = mine or SourceListing(source, "", {}, {}, lists=False)
             if said != before.said:
-                listed[pk] = _listing_values(replace(before, said=said))
+                listed[pk] = replace(before, said=said)
             fields = _changed_fields(values, merged)
             if fields:
                 row = product_values(product_id, merged, categories())
@@ -351,7 +309,7 @@ class Writer:
                     moved.append(pk)
             result[product_id] = ProductChange(Change.CHANGED if fields else Change.UNCHANGED, fields)
         self._update_products(changed, moved)
-        self._store_listings(source_pk, listed, stored)
+        self.sources.store_listings(source_pk, listed, stored)
         return result
 
     def known_ids(self, product_ids: Iterable[str]) -> set[str]:
@@ -441,7 +399,7 @@ class Writer:
             elif stored["options"] != values["options"]:
                 change = Change.CHANGED
             result[key] = (pk, change)
-        source_pk = self._source_pk(source)
+        source_pk = self.sources.key_of(source)
         if updated:
             connection.execute(update(images).where(images.c.pk == bindparam("row_pk")), updated)
         self._features.remove(outdated)
@@ -455,7 +413,7 @@ class Writer:
             }
             for key in by_key.keys() - result.keys():
                 result[key] = (pk_of[product_pks[key[0]], key[1]], Change.NEW)
-        self._list_images(source_pk, [pk for pk, _ in result.values()])
+        self.sources.list_images(source_pk, [pk for pk, _ in result.values()])
         shown_now = {product_pk for (product_pk, _), is_shown in shown.items() if is_shown}
         differences = Counter(category_of[pk] for pk in shown_now - shown_before)
         differences.subtract(category_of[pk] for pk in shown_before - shown_now)
@@ -516,11 +474,11 @@ class Writer:
         has changed some fields of it does not keep it.
         """
         connection = self._open()
-        source_pk = self._source_pk(source)
+        source_pk = self.sources.key_of(source)
         removed = 0
         for batch in in_batches(product_pks):
-            gone = self._listings(batch, of_source=source_pk)
-            left = self._listings(batch, but_not=source_pk)
+            gone = self.sources.read_listings(batch, of_source=source_pk)
+            left = self.sources.read_listings(batch, but_not=source_pk)
             connection.execute(
                 delete(listings).where(listings.c.source_pk == source_pk, listings.c.product_pk.in_(batch))
             )
@@ -552,17 +510,6 @@ class Writer:
         """The connection, inside a transaction; for the other modules of this package that write."""
         return self._open()
 
-    def _source_pk(self, name: str) -> int:
-        connection = self._open()
-        found = select(sources.c.pk).where(sources.c.name == name)
-        pk = connection.execute(found).scalar_one_or_none()
-        if pk is None:
-            last = connection.execute(select(func.coalesce(func.max(sources.c.run), 0))).scalar_one()
-            row = {"name": name, "path": "", "format": "", "options": {}, "run": last + 1}
-            connection.execute(insert(sources).values(row))
-            pk = connection.execute(found).scalar_one()
-        return pk
-
     def _known_products(self, product_ids: Iterable[str]) -> dict[str, tuple[int, dict[str, Any], str]]:
         """Reads key, values by field, and category of products, by id."""
         found = {}
@@ -574,45 +521,6 @@ class Writer:
                 product = product_from_row(*columns)
                 found[product.id] = pk, values_of(product, shop_category), product.category
         return found
-
-    def _listings(
-        self, product_pks: Sequence[int], *, of_source: int | None = None, but_not: int | None = None
-    ) -> dict[int, list[SourceListing]]:
-        """Reads what one source, or all but one, say of products; by product, the last to come first."""
-        found: dict[int, list[SourceListing]] = {}
-        statement = (
-            select(
-                listings.c.product_pk,
-                sources.c.name,
-                listings.c.place,
-                listings.c.said,
-                listings.c.guesses,
-                listings.c.lists,
-            )
-            .join_from(listings, sources, sources.c.pk == listings.c.source_pk)
-            .order_by(sources.c.run.desc())
-        )
-        if of_source is not None:
-            statement = statement.where(listings.c.source_pk == of_source)
-        if but_not is not None:
-            statement = statement.where(listings.c.source_pk != but_not)
-        for batch in in_batches(product_pks):
-            for pk, *columns in self._open().execute(statement.where(listings.c.product_pk.in_(batch))):
-                found.setdefault(pk, []).append(SourceListing(*columns))
-        return found
-
-    def _store_listings(
-        self, source_pk: int, rows: Mapping[int, dict[str, Any]], stored: Mapping[int, Any]
-    ) -> None:
-        new = [
-            {"product_pk": pk, "source_pk": source_pk, **row} for pk, row in rows.items() if pk not in stored
-        ]
-        changed = [{"row_pk": pk, **row} for pk, row in rows.items() if pk in stored]
-        if new:
-            self._open().execute(insert(listings), new)
-        if changed:
-            is_row = and_(listings.c.product_pk == bindparam("row_pk"), listings.c.source_pk == source_pk)
-            self._open().execute(update(listings).where(is_row), changed)
 
     def _update_products(self, rows: Sequence[dict[str, Any]], moved: Sequence[int]) -> None:
         """Stores rows of products, and files the vectors of moved ones under their new categories."""
@@ -643,16 +551,6 @@ class Writer:
                     if row["category"] != product.category:
                         moved.append(pk)
         self._update_products(changed, moved)
-
-    def _list_images(self, source_pk: int, image_pks: Sequence[int]) -> None:
-        """Notes that a source lists images; writes nothing where that is noted already."""
-        for batch in in_batches(image_pks):
-            statement = select(image_listings.c.image_pk).where(
-                image_listings.c.source_pk == source_pk, image_listings.c.image_pk.in_(batch)
-            )
-            noted = set(self._open().execute(statement).scalars())
-            if rows := [{"image_pk": pk, "source_pk": source_pk} for pk in batch if pk not in noted]:
-                self._open().execute(insert(image_listings), rows)
 
     def _open(self) -> Connection:
         if not self._connection.in_transaction():
@@ -692,16 +590,6 @@ def _changed_fields(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict
 
 def _values_to_filter(row: Mapping[str, Any]) -> Values:
     return values_to_filter(row["attributes"], [one.options for one in row["variants"]])
-
-
-def _listing_values(listing: SourceListing) -> dict[str, Any]:
-    """Converts a listing to a row of its table, by column, without its product and source."""
-    return {
-        "place": listing.place,
-        "said": listing.said,
-        "guesses": listing.guesses,
-        "lists": listing.lists,
-    }
 
 
 def _is_shown(domain: str, state: str | None) -> bool:

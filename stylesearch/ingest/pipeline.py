@@ -80,8 +80,8 @@ def ingest(
     with catalog.writing(timeout=extraction.lock_timeout) as writer:
         with writer.transaction():
             if options.renames:
-                writer.rename_source(options.renames, name)
-            writer.upsert_source(
+                writer.sources.rename(options.renames, name)
+            writer.sources.note_ingest(
                 name,
                 path=str(source),
                 format=importer.name,
@@ -153,7 +153,7 @@ def preview(
         # Everything is written, counted, and taken back.
         held.enter_context(suppress(_TakenBack))
         held.enter_context(writer.transaction())
-        writer.upsert_source(name, path=str(source), format=importer.name, options=options.kept)
+        writer.sources.note_ingest(name, path=str(source), format=importer.name, options=options.kept)
         tasks = run.tasks(listed)
         while chunk := list(itertools.islice(tasks, STORED_AT_ONCE)):
             run.store_listed(writer, chunk)

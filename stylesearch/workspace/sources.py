@@ -61,7 +61,7 @@ class Sources:
         catalog = self._resources.catalog()
         catalog.sources.get(name)
         with catalog.writing(timeout=self._resources.settings.lock_timeout) as writer, writer.transaction():
-            writer.rename_source(name, new_name)
+            writer.sources.rename(name, new_name)
 
     def preview_removal(self, name: str) -> tuple[Pruned, Pruned]:
         """Counts what ``remove`` would remove, and what would stay since other sources list it too.

@@ -131,7 +131,7 @@ HOLD = """
 import sys
 from stylesearch.catalog import Catalog
 with Catalog.open(sys.argv[1]) as catalog, catalog.writing() as writer, writer.transaction():
-    writer.upsert_source("half", path="", format="", options={})
+    writer.sources.note_ingest("half", path="", format="", options={})
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -174,7 +174,7 @@ def put_product(
                 uploads.store(image.data)
             sets = [feature_set_of(writer, extractor) for extractor in extractors]
             with writer.transaction():
-                writer.count_run(API)
+                writer.sources.count_run(API)
                 listing = replace(Listing.of(product), is_whole=True)
                 pk, change = writer.upsert_products([listing], source=API)[product.id]
                 pks = _put_images(writer, uploads, product, images)

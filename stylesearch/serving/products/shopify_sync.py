@@ -258,7 +258,7 @@ class ShopifySync:
                 pruner.unlist(older - {one.id for one in product.listings})
                 if not product.listings:
                     return ""
-                writer.count_run(self._source)
+                writer.sources.count_run(self._source)
                 products = writer.upsert_products(product.listings, source=self._source)
                 rows = writer.upsert_images([one.entry for one in pictures], source=self._source)
                 keys = [rows[one.entry.product_id, one.entry.path][0] for one in pictures]

@@ -125,7 +125,7 @@ def test_a_patch_comes_later_than_what_was_ingested_before_it(catalog: Catalog, 
             if source == API:
                 writer.patch_products({"red": Patch({"price": price})}, source=API)
             else:
-                writer.upsert_source(source, path="", format="", options={})
+                writer.sources.note_ingest(source, path="", format="", options={})
                 writer.upsert_products([Listing("red", {"price": price})], source=source)
     patch(writer, Patch({"price": "4"}))
     with writer.transaction():
@@ -146,7 +146,7 @@ def test_a_run_is_counted_where_another_source_came_last(catalog: Catalog, write
         ("a", {"a": 3, "b": 2}),
     ):
         with writer.transaction():
-            writer.count_run(name)
+            writer.sources.count_run(name)
         assert runs() == expected
 
 

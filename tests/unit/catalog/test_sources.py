@@ -116,7 +116,9 @@ def test_variants_give_the_range_of_prices(catalog: Catalog, writer: Writer) -> 
 def test_what_each_source_says_can_be_read(catalog: Catalog, writer: Writer, red: Product) -> None:
     say(writer, "street.csv", Listing("red", {"attributes.age": "new"}, place="street/red"))
     with writer.transaction():
-        writer.upsert_source("street.csv", path="/street.csv", format="csv", options={"domain": "consumer"})
+        writer.sources.note_ingest(
+            "street.csv", path="/street.csv", format="csv", options={"domain": "consumer"}
+        )
     street, shop = catalog.sources.said_of("red")
     assert (street.source, street.place, street.said) == (
         "street.csv",
@@ -136,8 +138,10 @@ def test_a_source_is_known_by_its_name_its_path_and_where_a_link_leads(
     latest = tmp_path / "latest"
     latest.symlink_to(target)
     with writer.transaction():
-        writer.upsert_source(str(target), path=str(target), format="csv", options={})
-        writer.upsert_source("feed", path="/exports/feed.xml", format="google", options={"currency": "EUR"})
+        writer.sources.note_ingest(str(target), path=str(target), format="csv", options={})
+        writer.sources.note_ingest(
+            "feed", path="/exports/feed.xml", format="google", options={"currency": "EUR"}
+        )
     by_link, by_path = catalog.sources.of_path(str(latest)), catalog.sources.of_path("/exports/feed.xml")
     assert by_link is not None
     assert by_link.name == str(target)

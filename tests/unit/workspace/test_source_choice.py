@@ -140,7 +140,7 @@ class TestWhatIsKept:
             assert self.options(shop) == {}
             with shop.catalog.writing() as writer, writer.transaction():
                 # As an older version kept it.
-                writer.upsert_source(
+                writer.sources.note_ingest(
                     str(table), path=str(table), format="csv", options={"allow_outside": True}
                 )
             (failure,) = shop.ingest(table).failed
