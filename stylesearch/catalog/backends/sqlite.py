@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from stylesearch.catalog.backends.sqlite_errors import explain, explain_errors, 
 from stylesearch.catalog.backends.sqlite_lock import writer_lock
 from stylesearch.catalog.stored_types import parse_json
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked
-from stylesearch.files import atomic_file
+from stylesearch.files import atomic_file, temporary_folder
 
 __all__ = ["PAGE_BYTES", "SqliteBackend", "copy_database", "hold_alone", "prepare_new_file"]
 
@@ -374,10 +373,11 @@ def prepare_new_file(path: Path) -> None:
     if path.exists():
         _set_up(path)
         return
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        new = Path(folder) / path.name
+    with temporary_folder("stylesearch-new-catalog-") as folder:  # SQLite has files of its own beside it
+        new = folder / path.name
         _set_up(new)
-        new.replace(path)
+        with atomic_file(path) as file:
+            file.write(new.read_bytes())
 
 
 def _set_up(path: Path) -> None:

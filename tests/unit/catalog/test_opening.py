@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,21 @@ def test_a_new_catalog_is_made_at_any_path_and_opened_again(tmp_path: Path, name
             assert [product.id for product in catalog.products()] == ["a"]
     assert check_schema(path) == []
     assert sorted(found.name for found in path.parent.iterdir()) == sorted([path.name, f"{path.name}.lock"])
+
+
+def test_a_kill_while_it_is_made_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "temporary"
+    home.mkdir()
+    temporary.mkdir()
+    script = (
+        "import os; from pathlib import Path; from stylesearch.catalog.backends import sqlite\n"
+        "set_up = sqlite._set_up; sqlite._set_up = lambda path: (set_up(path), os._exit(9))\n"
+        f"sqlite.prepare_new_file(Path({str(home / 'catalog.db')!r}))"
+    )
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    killed = subprocess.run([sys.executable, "-c", script], check=False, env=environment)
+    assert killed.returncode == 9
+    assert list(home.iterdir()) == []
 
 
 def test_a_url_and_a_path_lead_to_the_same_file(tmp_path: Path) -> None:
