@@ -1,10 +1,11 @@
-"""What a filter costs a search: nothing asked for against all, half, 25 %, 10 %, 1 %, 3 and no products.
+"""What a filter costs a search: nothing asked for against all, half, ... 1 %, 3 and no products.
 
 One category of 100,000 products (BENCH_SIZES), 620 numbers a vector, with 1 and with 16 vectors of a photo.
 All are searched in turn in one run. *kept*: the filter was asked for before and the catalog has not changed;
 *new*: nothing is kept of it. Milliseconds are those of the processor, since other programs share the machine.
 The bar: at most 2 times the unfiltered search. Recall is that of the 20 nearest, against comparing with every
-vector that meets the filter. The home is made in BENCH_FOLDER, where it stays for the next run, if given.
+vector that meets the filter. Then what counts of facets take, while nothing is kept. The home is made in
+BENCH_FOLDER, where it stays for the next run, if given.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.search.gallery import Gallery
 from stylesearch.search.local_store import LocalVectorStores
 from stylesearch.testing.index_contract import feature_like
-from stylesearch.types import Product, SearchRequest
+from stylesearch.types import Product, ProductFilter, SearchRequest
 
 SIZES = [int(size) for size in os.environ.get("BENCH_SIZES", "100000").split(",")]
 DIM = 620
@@ -38,7 +39,10 @@ COMPARED = 5
 """Photos whose answers are compared with the true ones."""
 
 CHUNK = 5000
-STEPS = {"half": 2, "25 %": 4, "10 %": 10, "1 %": 100}
+FACETS = [("price",), ("category",), ("step10",), ("in_stock", "price", "category", "step10", "step2")]
+"""Names that are counted: ``stepN`` is an attribute of N values."""
+
+STEPS = {"half": 2, "25 %": 4, "10 %": 10, "3 %": 33, "2 %": 50, "1 %": 100}
 
 
 def main() -> None:
@@ -74,8 +78,10 @@ def _measure(folder: Path, size: int) -> None:
         rows = []
         for n_vectors in (16, 1):
             rows += _measure_filters(catalog, gallery, vectors, stored, filters, n_vectors)
+        counts = [_measure_facets(catalog, where, names) for where in ("", "step10=1") for names in FACETS]
     headings = [f"{size:,} products", "filter", "kept, ms", "ratio", "new, ms", "ratio", "recall@20"]
     print_table(headings, rows)
+    print_table([f"{size:,} products", "counts of", "new, ms"], counts)
 
 
 def _measure_filters(
@@ -118,6 +124,17 @@ def _measure_filters(
             row += ["", "", ""]
         rows.append(row)
     return rows
+
+
+def _measure_facets(catalog: Catalog, where: str, names: tuple[str, ...]) -> list[str]:
+    (feature_set,), filter_ = catalog.feature_sets(), ProductFilter(where=where or ())
+    times = []
+    for _ in range(ROUNDS):
+        catalog.facets._kept.clear()
+        began = time.process_time()
+        catalog.facets.count(feature_set, filter_, names)
+        times.append(1000 * (time.process_time() - began))
+    return [where or "unfiltered", ", ".join(names), f"{statistics.median(times):.0f}"]
 
 
 def _cpu_ms(gallery: Gallery, photo: Floats, request: SearchRequest) -> float:

@@ -53,6 +53,8 @@ MOST_CHARACTERS: Final = 4000
 _TRUTH: Final = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
 _NUMBER: Final = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE: Final = re.compile(rf"({_NUMBER})?\.\.({_NUMBER})?")
+_PLAIN: Final = re.compile(r"[^\W_]+(?:[-_. ][^\W_]+)*")
+"""A text that needs no quotes."""
 _KEYWORDS: Final = frozenset({"and", "exists", "in", "not"})
 _OPERATOR: Final = re.compile(r"<=|>=|!=|=|<|>")
 # A comma before three digits may stand between thousands: such a text is no number.
@@ -107,6 +109,8 @@ class Condition:
         else:
             values = tuple(plain_value(one) for one in self.values)
         object.__setattr__(self, "values", tuple(sorted(set(values))))
+        if "" in values:
+            raise ConfigError(f"{name}: a value is empty", hint=f"or write: {name} exists")
         if name == "price":
             for one in self.values:
                 if read_number(one) is None or not one[-1:].isdigit():
@@ -172,9 +176,7 @@ def write_condition(name: str, value: str) -> str:
 
 
 def _quote(text: str) -> str:
-    is_plain = re.fullmatch(r"[^\W_]+(?:[-_. ]?[^\W_]+)*", text) and not _KEYWORDS & set(
-        text.casefold().split()
-    )
+    is_plain = _PLAIN.fullmatch(text) and not _KEYWORDS & set(text.casefold().split())
     if is_plain and not _RANGE.fullmatch(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 from stylesearch.catalog import queries
 from stylesearch.catalog.artifact_table import ArtifactTable
 from stylesearch.catalog.backends import Backend, backend_of
+from stylesearch.catalog.facets import FacetCounts
 from stylesearch.catalog.filtering import EVERY_PRODUCT, page_of
 from stylesearch.catalog.product_reader import ProductReader
 from stylesearch.catalog.queries import (
@@ -51,7 +52,7 @@ from stylesearch.catalog.tables import (
 from stylesearch.catalog.writer import Writer
 from stylesearch.errors import CatalogDamaged, CatalogError, NotInCatalog
 from stylesearch.images.source import without_secrets
-from stylesearch.types import Domain, FacetValue, Failure, ImageRecord, Product, ProductFilter
+from stylesearch.types import Domain, Failure, ImageRecord, Product, ProductFilter
 
 __all__ = ["BLOCK", "Catalog"]
 
@@ -78,6 +79,7 @@ class Catalog:
         readonly: whether it was opened for reading only.
         lock_timeout: seconds that ``writing`` waits for another writer.
         sources: reads the sources of products.
+        facets: counts products by their values.
         shown: reads what a shop's pages show.
         selection: counts and describes products that meet a filter.
         artifacts: fits and trained models that machines on this catalog share.
@@ -104,6 +106,7 @@ class Catalog:
         self.artifacts = ArtifactTable(engine)
         self._id: str | None = None
         self._changes = backend.changes(engine)
+        self.facets = FacetCounts(self._reading, self.state)
         self._selections = FeatureSelections(self._reading, self.state)
 
     @classmethod
@@ -315,18 +318,6 @@ class Catalog:
             where: the filter.
         """
         return self._selections.find(feature_set, where)
-
-    def count_facets(
-        self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
-    ) -> Mapping[str, tuple[FacetValue, ...]]:
-        """Counts the products with such features that meet a filter, by their values.
-
-        Args:
-            feature_set: feature set of a gallery.
-            where: the filter.
-            names: names of attributes and fields; each is counted without the conditions on it.
-        """
-        return self._selections.count_facets(feature_set, where, names)
 
     def last_feature_id(
         self, feature_set: FeatureSet, *, category: str | None = None, domain: Domain = Domain.SHOP

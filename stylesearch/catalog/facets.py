@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, case, func, select
+import numpy as np
+from sqlalchemy import Connection, Engine, Select, and_, case, func, select
 
 from stylesearch.catalog.categories import is_in
 from stylesearch.catalog.filtering import meets_at, plain_numbers
@@ -21,29 +26,104 @@ from stylesearch.catalog.tables import features, images, listings, product_value
 from stylesearch.conditions import FIELDS, Condition, write_condition
 from stylesearch.types import FacetValue, ProductFilter
 
-__all__ = ["MOST_VALUES", "count_facets"]
+__all__ = ["MOST_VALUES", "FacetCounts"]
 
 MOST_VALUES: Final = 20
 """Values of a facet: those that most products have. Prices have fewer ranges."""
+
+KEPT: Final = 64
+"""Counts that are kept: each is of one filter."""
+QUICK: Final = 0.05
+"""Counts that took longer, in seconds, are used for a while after the catalog has changed."""
+AGE: Final = 100
+"""For how long, as a multiple of the time that counting took."""
 
 STEPS: Final = (1.0, 2.5, 5.0)
 """Where ranges of prices end, times a power of ten."""
 
 
-def count_facets(
-    connection: Connection, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
-) -> dict[str, tuple[FacetValue, ...]]:
-    """Counts products that have features of shop images, and meet a filter.
+class FacetCounts:
+    """Counts products by their values, and keeps the last counts. Thread-safe.
+
+    Counts that took up to ``QUICK`` seconds are always those of the present catalog. Slower ones, of some ten
+    thousand products and more, would make searches wait after every change: they are used until they are
+    ``AGE`` times as old as they took, so that counting costs a hundredth of the time.
 
     Args:
-        connection: connection to the catalog.
-        feature_set: feature set of the gallery.
-        where: the filter.
-        names: ``category``, ``price``, ``in_stock``, ``source``, or names of attributes and options.
-
-    Returns:
-        by name as it is asked for the values, those of most products first; ranges of prices rise.
+        engine: engine of the catalog's database.
+        state: reads ``Catalog.state``.
     """
+
+    def __init__(self, engine: Engine, state: Callable[[], int | None]) -> None:
+        self._engine = engine
+        self._state = state
+        self._kept: OrderedDict[object, _Kept] = OrderedDict()
+        self._lock = Lock()
+        self._counting = Lock()
+
+    def count(
+        self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
+    ) -> Mapping[str, tuple[FacetValue, ...]]:
+        """Counts products that have features of shop images, and meet a filter.
+
+        Args:
+            feature_set: feature set of the gallery.
+            where: the filter.
+            names: ``category``, ``price``, ``in_stock``, ``source``, or names of attributes and options; each
+                is counted without the conditions on it.
+
+        Returns:
+            by name as it is asked for the values, those of most products first; ranges of prices rise.
+        """
+        key = (feature_set.pk, where.conditions, tuple(names))
+        kept = self._find(key)
+        if kept is not None and kept.is_usable(self._state()):
+            return kept.counts
+        # Of many searches at once one counts: the others take what there is, or wait for it.
+        if not self._counting.acquire(blocking=kept is None):
+            assert kept is not None
+            return kept.counts
+        try:
+            state, began = self._state(), time.monotonic()
+            kept = self._find(key)
+            if kept is not None and kept.is_usable(state):
+                return kept.counts
+            with self._engine.connect() as connection:
+                counts = _count_facets(connection, feature_set, where, names)
+            ended = time.monotonic()
+            with self._lock:
+                self._kept[key] = _Kept(counts, state, ended - began, ended)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            return counts
+        finally:
+            self._counting.release()
+
+    def _find(self, key: object) -> _Kept | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Counts as of a state of the catalog; None where that is not known."""
+
+    counts: Mapping[str, tuple[FacetValue, ...]]
+    state: int | None
+    seconds: float
+    counted_at: float
+
+    def is_usable(self, state: int | None) -> bool:
+        age = time.monotonic() - self.counted_at
+        is_recent = self.seconds > QUICK and age < AGE * self.seconds
+        return is_recent or (state is not None and state == self.state)
+
+
+def _count_facets(
+    connection: Connection, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
+) -> dict[str, tuple[FacetValue, ...]]:
     found = {}
     for name in names:
         condition = Condition(name)
@@ -78,10 +158,11 @@ def _by_value(connection: Connection, pks: Select[int], name: Condition) -> tupl
     # A number is met by every way to write it: the first way stands for all.
     numbers = {value: number for value in counts for number in plain_numbers([value])}
     firsts = {number: value for value, number in reversed(numbers.items())}
-    if firsts:
+    if len(firsts) < len(numbers) or _is_written_otherwise(connection, name, numbers):
         with_number = (
             select(one.number, func.count(one.product_pk.distinct()))
-            .where(one.name == name.attribute, one.number.in_(firsts), one.product_pk.in_(pks))
+            # The sum keeps SQLite from looking up each number of each product.
+            .where(one.name == name.attribute, one.number.in_(firsts), (one.product_pk + 0).in_(pks))
             .group_by(one.number)
         )
         of_numbers: dict[Any, int] = dict(connection.execute(with_number).all())
@@ -95,6 +176,16 @@ def _by_value(connection: Connection, pks: Select[int], name: Condition) -> tupl
         label = connection.execute(first_label).scalar_one()
         found.append(FacetValue(label, count, write_condition(name.name, value)))
     return tuple(sorted(found, key=lambda each: -each.count))
+
+
+def _is_written_otherwise(connection: Connection, name: Condition, numbers: Mapping[str, float]) -> bool:
+    """Whether there is another way to write one of some numbers, by value."""
+    one = product_values.c
+    if not numbers:
+        return False
+    is_other = and_(one.number.in_(set(numbers.values())), one.value.not_in(numbers))
+    other = select(one.value).where(one.name == name.attribute, is_other).limit(1)
+    return connection.execute(other).one_or_none() is not None
 
 
 def _by_category(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...]:
@@ -130,10 +221,16 @@ def _by_price(connection: Connection, pks: Select[int]) -> tuple[FacetValue, ...
     within = [case((and_(lowest < end, highest >= start), 1), else_=0) for start, end in ranges]
     counts = connection.execute(select(*map(func.sum, within)).where(of_gallery)).one()
     return tuple(
-        FacetValue(f"{start:g} to {end:g}", int(n), f"price>={start:g} and price<{end:g}")
-        for (start, end), n in zip(ranges, counts, strict=True)
+        FacetValue(f"{start} to {end}", int(n), f"price>={start} and price<{end}")
+        for (start, end), n in zip(map(_write_numbers, ranges), counts, strict=True)
         if n
     )
+
+
+def _write_numbers(numbers: tuple[float, float]) -> tuple[str, str]:
+    """Writes numbers without an exponent, which no filter has."""
+    start, end = (np.format_float_positional(one, trim="-") for one in numbers)
+    return start, end
 
 
 def _edges(first: float, last: float) -> list[float]:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numpy as np
 from sqlalchemy import Engine, Select, bindparam, select
 
 from stylesearch.array_types import Ids
-from stylesearch.catalog.facets import count_facets
 from stylesearch.catalog.filtering import estimate, meets_at, meets_each
 from stylesearch.catalog.queries import in_batches, is_of_gallery
 from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images, products
 from stylesearch.conditions import FIELDS
-from stylesearch.types import FacetValue, ProductFilter
+from stylesearch.types import ProductFilter
 
 __all__ = ["FeatureSelection", "FeatureSelections"]
-
-T = TypeVar("T")
 
 KEPT: Final = 16
 """Selections that are kept while the catalog does not change: 8 MB each where half of a million are met."""
@@ -110,41 +107,25 @@ class FeatureSelections:
     def __init__(self, engine: Engine, state: Callable[[], int | None]) -> None:
         self._engine = engine
         self._state = state
-        self._kept: OrderedDict[object, tuple[int, Any]] = OrderedDict()
+        self._kept: OrderedDict[object, tuple[int, FeatureSelection]] = OrderedDict()
         self._keeping = Lock()
 
     def find(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
         """Selects the features of shop images whose products meet a filter."""
         key = (feature_set.pk, where.conditions, where.without_picture)
-        return self._keep(key, lambda: self._select(feature_set, where))
-
-    def count_facets(
-        self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
-    ) -> Mapping[str, tuple[FacetValue, ...]]:
-        """Counts the products that meet a filter by their values: see ``stylesearch.catalog.facets``."""
-
-        def count() -> Mapping[str, tuple[FacetValue, ...]]:
-            with self._engine.connect() as connection:
-                return count_facets(connection, feature_set, where, names)
-
-        return self._keep((feature_set.pk, where.conditions, tuple(names)), count)
-
-    def _keep(self, key: object, make: Callable[[], T]) -> T:
-        """Makes a value, or returns the one that was made since the catalog changed last."""
         state = self._state()  # before anything is read: a change in between is then seen next time
         with self._keeping:
             kept = self._kept.get(key)
             if kept is not None and kept[0] == state:
                 self._kept.move_to_end(key)
-                found: T = kept[1]
-                return found
-        made = make()
+                return kept[1]
+        selection = self._select(feature_set, where)
         if state is not None:
             with self._keeping:
-                self._kept[key] = (state, made)
+                self._kept[key] = (state, selection)
                 while len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
-        return made
+        return selection
 
     def _select(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
         of_gallery = is_of_gallery(feature_set)

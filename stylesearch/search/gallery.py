@@ -138,7 +138,7 @@ class Gallery:
         if not request.facets:
             return {}
         where = ProductFilter(request.category, where=request.where)
-        return self.location.catalog.count_facets(self.location.feature_set, where, request.facets)
+        return self.location.catalog.facets.count(self.location.feature_set, where, request.facets)
 
     def features_of(self, product_id: str) -> Floats:
         """Features of a product's shop images, float32, shape (n, feature_set.dim); see ``product_features``.

@@ -319,11 +319,11 @@ class Searcher:
         began = time.perf_counter()
         found = self.gallery.search(features, request, n_squares=view.n_squares)
         hits = _hits(found, view)
+        facets = self.gallery.count_facets(request)
         steps = {"decode": view.seconds, **(seconds or {}), "search": time.perf_counter() - began}
         subject = "photo" if isinstance(view.photo, bytes) else Path(view.photo).name
         seen = self._name_kinds(view, features)
         looked_at = tuple(dict.fromkeys(view.boxes))  # one that is looked at twice is one region
-        facets = self.gallery.count_facets(request)
         return QueryResult(hits, looked_at, steps, view.photo, subject, seen, facets)
 
     def similar(self, product_id: str, request: SearchRequest = DEFAULT_REQUEST) -> QueryResult:
@@ -342,11 +342,11 @@ class Searcher:
         features = self.gallery.features_of(product_id)
         found = self.gallery.search(features, replace(request, exclude=product_id), of_images=True)
         hits = _hits(found)
+        facets = self.gallery.count_facets(request)
         seconds = {"search": time.perf_counter() - began}
         images = self.gallery.location.catalog.images_of(product_id)
         shown = min(images, key=lambda image: image.domain is not Domain.SHOP, default=None)
         photo = None if shown is None else shown.path
-        facets = self.gallery.count_facets(request)
         return QueryResult(hits, (), seconds, photo, f"product {product_id}", facets=facets)
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -59,14 +60,28 @@ def test_what_an_address_narrows_to_can_be_taken_off(page: ShopPage) -> None:
     page.go(f"/?similar={product}&where=not%20material%3Dglass&where=price%3C0")
     assert page.products == []
     assert page.text(".notice h3") == "Nothing found that is all of this"
-    assert [one.get_attribute("data-where") for one in page.all(".facet[aria-label=Filter] .chip")] == [
-        "not material=glass",
-        "price<0",
-    ]
-    page.click(".facet[aria-label=Filter] .chip:nth-of-type(2)")
+    assert page.one(".facet[aria-label=Filter] .chip").get_attribute("data-where") == "not material=glass"
+    pressed = ".facet[aria-label=Price] .chip[aria-pressed=true]"
+    assert page.one(pressed).get_attribute("data-where") == "price<0"
+    page.click(pressed)
     assert len(page.products) == 20
     page.click(".facet .chip[aria-pressed=true]")
     assert "where" not in page.query
+
+
+@pytest.mark.parametrize("chosen", ["color=mauve", "not color=red", 'color in ("red and blue")'])
+def test_a_value_takes_the_place_of_one_that_is_not_offered(page: ShopPage, chosen: str) -> None:
+    page.go("/")
+    page.go(f"/?similar={page.products[0]}&where={quote(chosen)}&where=price%3E0")
+    pressed = page.one(".facet[aria-label=Color] .chip[aria-pressed=true]")
+    assert pressed.get_attribute("data-where") == chosen
+    color = chip("Color")
+    where, n_left = page.one(color).get_attribute("data-where"), shown_count(page, color)
+    page.click(color)
+    assert len(page.products) in (n_left - 1, n_left)  # the product that they are like is counted too
+    assert f"where={quote(where)}" in page.query
+    assert quote(chosen) not in page.query
+    assert "where=price%3E0" in page.query
 
 
 @pytest.mark.parametrize("width", [390, 1440])

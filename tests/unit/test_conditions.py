@@ -79,6 +79,7 @@ def test_values_by_name_need_no_quotes(value: Any, expected: Condition) -> None:
         ("in_stock=maybe", "in_stock is true or false. Received: 'maybe'"),
         ("source<5", "source is no number"),
         ("price=50..10", "a range begins with its lower end"),
+        ('color in (red, "")', "color: a value is empty"),
         ("", "a filter is empty"),
         ("a=" + "b" * 4000, "at most 4000 characters"),
         (" and ".join(["a=1"] * 51), "at most 50 conditions"),
@@ -90,7 +91,7 @@ def test_what_cannot_be_read_is_refused_with_its_place(text: str, message: str) 
     assert message in str(refused.value)
 
 
-@pytest.mark.parametrize("where", [{"a": {"b": 1}}, {"a": []}, {"a": ""}, {"": "x"}, [5]])
+@pytest.mark.parametrize("where", [{"a": {"b": 1}}, {"a": []}, {"a": ""}, {"a": [""]}, {"": "x"}, [5]])
 def test_values_that_are_none_are_refused(where: Any) -> None:
     with pytest.raises(ConfigError):
         parse_where(where)
@@ -100,6 +101,12 @@ def test_values_that_are_none_are_refused(where: Any) -> None:
 @given(st.text(min_size=1, max_size=20).filter(plain_value))
 def test_a_condition_is_read_as_it_was_written(value: str) -> None:
     assert parse_where(write_condition("x", value)) == (Condition("x", (value,)),)
+
+
+@pytest.mark.parametrize("end", [", and more", "/", " (", "%"])
+def test_a_long_text_is_written_as_quickly_as_a_short_one(end: str) -> None:
+    value = "machine wash at thirty degrees with like colors" * 4 + end
+    assert write_condition("care", value) == f'care="{value}"'
 
 
 @settings(max_examples=30, deadline=None)

@@ -27,15 +27,10 @@ export function showFacets(facets, chosen, choose) {
   const place = byId("facets");
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.where : undefined;
   const scrolled = place.scrollLeft;
-  const named = new Set();
-  const groups = FACETS.map((name) => {
-    const values = shownValues(name, facets?.[name] ?? [], chosen);
-    for (const { where } of values) named.add(where);
-    return group(name, values, facets?.[name] ?? [], chosen, choose);
-  });
-  // A condition of an address that no value stands for: it can be taken off like the others.
-  const others = chosen.filter((where) => !named.has(where)).map((where) => ({ label: where, where }));
-  groups.unshift(group("", others, [], chosen, choose));
+  const groups = FACETS.map((name) => group(name, shownValues(name, facets?.[name] ?? [], chosen), chosen, choose));
+  // Conditions of an address on something else: they can be taken off like the others.
+  const others = chosen.filter((where) => !FACETS.some((name) => isOf(name, where)));
+  groups.unshift(group("", others.map((where) => ({ label: where, where })), chosen, choose));
   place.replaceChildren(...groups.filter((one) => one !== null));
   place.dataset.none = String(place.children.length === 0);
   place.hidden = place.children.length === 0;
@@ -44,23 +39,33 @@ export function showFacets(facets, chosen, choose) {
   if (focused !== undefined) [...place.querySelectorAll(".chip")].find((one) => one.dataset.where === focused)?.focus();
 }
 
+/** Whether a condition, or each of several in one text, is about a name. */
+function isOf(name, where) {
+  const parts = where.replace(/"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'/g, "''").split(/\s+and\s+/i);
+  const about = new RegExp(`^\\s*(?:not\\s+)?${name}\\s*(?:[=<>!]|\\s(?:not\\s+)?in\\b|\\sexists\\b)`, "i");
+  return parts.every((part) => about.test(part));
+}
+
 /** The first values and the chosen ones; of a single value nobody needs to choose. */
 function shownValues(name, values, chosen) {
   const isChosen = ({ where }) => chosen.includes(where);
+  const others = chosen.filter((where) => isOf(name, where) && !values.some((one) => one.where === where));
+  const unlisted = others.map((where) => ({ label: where, where }));
   if (name === "in_stock") {
     const [there] = values.filter(({ label }) => label === "true");
-    return there && (values.length > 1 || isChosen(there)) ? [{ ...there, label: "In stock" }] : [];
+    const shown = there && (values.length > 1 || isChosen(there)) ? [{ ...there, label: "In stock" }] : [];
+    return [...shown, ...unlisted];
   }
-  if (values.length < 2 && !values.some(isChosen)) return [];
-  return values.filter((one, number) => number < SHOWN || isChosen(one));
+  if (values.length < 2 && !values.some(isChosen)) return unlisted;
+  return [...values.filter((one, number) => number < SHOWN || isChosen(one)), ...unlisted];
 }
 
-function group(name, values, ofName, chosen, choose) {
+function group(name, values, chosen, choose) {
   if (!values.length) return null;
   const chip = ({ label, count: number, where }) => {
     const isOn = chosen.includes(where);
     // Of one name one value holds: the others of it make room.
-    const rest = chosen.filter((one) => one !== where && !ofName.some((other) => other.where === one));
+    const rest = chosen.filter((one) => one !== where && !(name && isOf(name, one)));
     return make(
       "button",
       { class: "chip value", type: "button", "data-where": where, "aria-pressed": String(isOn),

@@ -178,7 +178,7 @@ def test_a_count_is_what_asking_for_the_value_gives(
 ) -> None:
     catalog, feature_set = filled
     names = ["color", "Größe", "price", "category", "in_stock", "source", "width"]
-    facets = catalog.count_facets(feature_set, ProductFilter(where=where), names)
+    facets = catalog.facets.count(feature_set, ProductFilter(where=where), names)
     assert list(facets) == names
     for name, values in facets.items():
         plain = Condition(name).name
