@@ -7,7 +7,8 @@ half of the queries, as the smallest with a recall of 0.99, and what is printed 
 library builds and searches in a process of its own, on all cores.
 
 BENCH_SIZES=10000,100000 are the sizes, BENCH_WAYS=hnswlib,... the ways that are tried (the library's own
-always are, the others want the extra ``bench``), BENCH_FOLDER a folder where the vectors are kept.
+always are, the others want the extra ``bench``), BENCH_FOLDER a folder where the vectors and the indexes of
+the others are kept, with what their builds took.
 """
 
 from __future__ import annotations
@@ -51,17 +52,17 @@ Search = Callable[[Floats], Ids]
 
 @dataclass(frozen=True)
 class Way:
-    """An index that was built, and how to search it.
+    """An index of a library, in a file, and how to build and search it.
 
     Attributes:
-        search: searches with a breadth.
+        build: builds it of vectors, into a file.
+        open: opens the file; what searches with a breadth. It may look at the vectors.
         breadths: from the quickest to the most thorough.
-        path: file or folder of the index.
     """
 
-    search: Callable[[int], Search]
+    build: Callable[[Floats, Path], None]
+    open: Callable[[Floats, Path], Callable[[int], Search]]
     breadths: Sequence[int]
-    path: Path
 
 
 def main() -> None:
@@ -136,14 +137,21 @@ def _nearest_of(ids: Ids, distances: Floats) -> Ids:
     return flat[order][np.sort(first)][:N_NEAREST].astype(np.int64)
 
 
-def _hnswlib(vectors: Floats, folder: Path) -> Way:
+def _build_hnswlib(vectors: Floats, path: Path) -> None:
     import hnswlib
 
     index = hnswlib.Index("cosine", DIM)
     index.init_index(len(vectors), M=16, ef_construction=100, random_seed=1)
     for ids, block in _blocks(vectors):
         index.add_items(block, ids)
-    index.save_index(str(folder / "hnswlib.bin"))
+    index.save_index(str(path))
+
+
+def _open_hnswlib(vectors: Floats, path: Path) -> Callable[[int], Search]:
+    import hnswlib
+
+    index = hnswlib.Index("cosine", DIM)
+    index.load_index(str(path))
 
     def search(breadth: int) -> Search:
         def one(asked: Floats) -> Ids:
@@ -152,18 +160,21 @@ def _hnswlib(vectors: Floats, folder: Path) -> Way:
 
         return one
 
-    return Way(search, (20, 40, 80, 160, 320, 640, 1280), folder / "hnswlib.bin")
+    return search
 
 
-def _usearch(vectors: Floats, folder: Path) -> Way:
+def _build_usearch(vectors: Floats, path: Path) -> None:
     from usearch.index import Index
 
     made: Any = Index(ndim=DIM, metric="cos", dtype="f16", connectivity=16, expansion_add=100)
     for ids, block in _blocks(vectors):
         made.add(ids, block)
-    path = folder / "usearch.bin"
     made.save(str(path))
-    del made
+
+
+def _open_usearch(vectors: Floats, path: Path) -> Callable[[int], Search]:
+    from usearch.index import Index
+
     index: Any = Index.restore(str(path), view=True)
     assert index is not None
 
@@ -176,17 +187,23 @@ def _usearch(vectors: Floats, folder: Path) -> Way:
 
         return one
 
-    return Way(search, (20, 40, 80, 160, 320, 640, 1280), path)
+    return search
 
 
-def _faiss_hnsw(vectors: Floats, folder: Path) -> Way:
+def _build_faiss_hnsw(vectors: Floats, path: Path) -> None:
     import faiss
 
     index = faiss.IndexHNSWFlat(DIM, 16)
     index.hnsw.efConstruction = 100
     for _, block in _blocks(vectors):
         index.add(block)
-    faiss.write_index(index, str(folder / "faiss_hnsw.bin"))
+    faiss.write_index(index, str(path))
+
+
+def _open_faiss_hnsw(vectors: Floats, path: Path) -> Callable[[int], Search]:
+    import faiss
+
+    index: Any = faiss.read_index(str(path))
 
     def search(breadth: int) -> Search:
         def one(asked: Floats) -> Ids:
@@ -196,11 +213,11 @@ def _faiss_hnsw(vectors: Floats, folder: Path) -> Way:
 
         return one
 
-    return Way(search, (20, 40, 80, 160, 320, 640, 1280), folder / "faiss_hnsw.bin")
+    return search
 
 
-def _faiss_ivfpq(vectors: Floats, folder: Path) -> Way:
-    """Lists of products' codes; ten times as many candidates as are wanted are compared exactly."""
+def _build_faiss_ivfpq(vectors: Floats, path: Path) -> None:
+    """Lists of products' codes."""
     import faiss
 
     n_lists = round(4 * len(vectors) ** 0.5)
@@ -212,7 +229,14 @@ def _faiss_ivfpq(vectors: Floats, folder: Path) -> Way:
     index.train(np.array(vectors[np.sort(rng.choice(len(vectors), n_trained, replace=False))]))
     for _, block in _blocks(vectors):
         index.add(block)
-    faiss.write_index(index, str(folder / "faiss_ivfpq.bin"))
+    faiss.write_index(index, str(path))
+
+
+def _open_faiss_ivfpq(vectors: Floats, path: Path) -> Callable[[int], Search]:
+    """Ten times as many candidates as are wanted are compared exactly."""
+    import faiss
+
+    index: Any = faiss.read_index(str(path))
 
     def search(breadth: int) -> Search:
         def one(asked: Floats) -> Ids:
@@ -224,32 +248,39 @@ def _faiss_ivfpq(vectors: Floats, folder: Path) -> Way:
 
         return one
 
-    return Way(search, (1, 2, 4, 8, 16, 32, 64, 128, 256), folder / "faiss_ivfpq.bin")
+    return search
 
 
-LIBRARIES: Final[dict[str, Callable[[Floats, Path], Way]]] = {
-    "hnswlib": _hnswlib,
-    "usearch": _usearch,
-    "faiss_hnsw": _faiss_hnsw,
-    "faiss_ivfpq": _faiss_ivfpq,
+BREADTHS: Final = (20, 40, 80, 160, 320, 640, 1280)
+"""Nodes of a graph that are kept in mind."""
+
+LIBRARIES: Final = {
+    "hnswlib": Way(_build_hnswlib, _open_hnswlib, BREADTHS),
+    "usearch": Way(_build_usearch, _open_usearch, BREADTHS),
+    "faiss_hnsw": Way(_build_faiss_hnsw, _open_faiss_hnsw, BREADTHS),
+    "faiss_ivfpq": Way(_build_faiss_ivfpq, _open_faiss_ivfpq, (1, 2, 4, 8, 16, 32, 64, 128, 256)),
 }
 
 
 def _measure_library(name: str, folder: Path) -> list[list[str]]:
     vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    built, way = _timed_build(lambda: LIBRARIES[name](vectors, folder))
+    way, path, told = LIBRARIES[name], folder / f"{name}.bin", folder / f"{name}.json"
+    if not told.exists():
+        built, _ = _timed_build(lambda: way.build(vectors, path))
+        told.write_text(json.dumps(built))
+    built, search = json.loads(told.read_text()), way.open(vectors, path)
     half = N_QUERIES // 2
     breadths = []
     for kind in (0, 1):
         for breadth in way.breadths:
-            if _answers(folder, kind, way.search(breadth), slice(0, half))[0] >= WANTED_RECALL:
+            if _answers(folder, kind, search(breadth), slice(0, half))[0] >= WANTED_RECALL:
                 break
         breadths.append(breadth)
     cells = [
-        _measure_queries(folder, kind, way.search(breadth), slice(half, None))
+        _measure_queries(folder, kind, search(breadth), slice(half, None))
         for kind, breadth in enumerate(breadths)
     ]
-    size = f"{way.path.stat().st_size / 1e6:,.0f}"
+    size = f"{path.stat().st_size / 1e6:,.0f}"
     return [[name, *built, size, " and ".join(map(str, breadths)), *cells]]
 
 
