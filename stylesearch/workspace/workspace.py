@@ -17,7 +17,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +28,6 @@ from stylesearch.images.limits import limit_decoding
 from stylesearch.models.card import is_trained
 from stylesearch.settings import Settings, load_settings
 from stylesearch.types import (
-    Box,
     ImageRecord,
     Product,
     ProductFilter,
@@ -379,46 +377,10 @@ class Workspace:
             ConfigError: the model takes another extractor or metric than this, ``k`` is below 1, or a region
                 is given beside a box.
         """
-        asked = _search_request(request, options)
-        choice = SpaceChoice(extractor, space, metric)
-        if self._resources.is_open:
-            searcher = self._resources.searcher(choice)
-            self._preload(searcher.extractor, asked)
-            return searcher.query(photo, asked)
-        return self._open_and_query(photo, asked, choice)
+        from stylesearch.workspace.querying import make_request, query
 
-    def _open_and_query(self, photo: Photo, asked: SearchRequest, choice: SpaceChoice) -> QueryResult:
-        """The first query: the photo is read, and its features extracted, while the catalog opens.
-
-        In a new process that saves a seventh of the time. Networks are loaded in threads meanwhile. What has
-        to be imported for them is imported before: the catalog's imports take twice as long as all others.
-        """
-        own = self.settings
-        network = self._resources.extractor(self._resources.likely_extractor(choice))
-        self._preload(network, asked)
-        from stylesearch.search.searcher import look_and_extract
-
-        reader = ThreadPoolExecutor(1, "photo")
-        seen = reader.submit(
-            look_and_extract, photo, network, asked, regions=own.regions, max_pixels=own.max_pixels
-        )
-        reader.shutdown(wait=False)  # an error of the catalog need not wait for the photo
-        searcher = self._resources.searcher(choice)
-        view, features, seconds = seen.result()
-        if searcher.extractor.fingerprint != network.fingerprint:  # an older workspace
-            return searcher.query(view.photo, asked)
-        return searcher.find(view, features, asked, seconds={"extract": seconds})
-
-    def _preload(self, network: Extractor, asked: SearchRequest) -> None:
-        """Starts to load what a query needs, where that is not loaded yet."""
-        from stylesearch.images.regions import PERSON_PLAN
-
-        network.preload()
-        plans_person = (asked.regions or self.settings.regions) == PERSON_PLAN
-        if asked.region not in ("auto", "whole") or (plans_person and asked.region == "auto"):
-            from stylesearch.persons.preload import preload_finder
-
-            preload_finder()
+        asked = make_request(request, options)
+        return query(self._resources, photo, asked, SpaceChoice(extractor, space, metric))
 
     def detect(self, photo: Photo, *, extractor: str = "", space: str = "") -> DetectResult:
         """Finds what in a photo can be searched for: torso, legs and body of persons, and the whole photo.
@@ -461,7 +423,9 @@ class Workspace:
         Raises:
             NotInCatalog: no such product or category, or the product has no features.
         """
-        asked = _search_request(request, options)
+        from stylesearch.workspace.querying import make_request
+
+        asked = make_request(request, options)
         searcher = self._resources.searcher(SpaceChoice(extractor, space, metric))
         return searcher.similar(product_id, asked)
 
@@ -508,33 +472,16 @@ class Workspace:
             NotInCatalog: there are no queries, or there is no gallery.
             ConfigError: a choice that makes no sense.
         """
-        from stylesearch.evaluation.results import StudySettings
-        from stylesearch.evaluation.study import evaluate
+        from stylesearch.workspace.studies import evaluate
 
-        context = self._resources.study_context(max_memory, progress)
-        own = self._resources.resolve()
-        default = dict.fromkeys((own.extractor, self.search_method[0]))
-        choices["regions"] = choices.get("regions") or self._study_regions()
-        return evaluate(context, StudySettings(tuple(methods or default), **choices))
+        return evaluate(self._resources, methods, max_memory, progress, choices)
 
     @property
     def search_method(self) -> tuple[str, str]:
         """The method and the metric that searches use here, as ``evaluate`` names them."""
-        own = self._resources.resolve()
-        if is_trained(own.space):
-            return own.space, own.metric
-        method = own.extractor if own.space == "raw" else f"{own.extractor}/{own.space}"
-        return method, own.metric
+        from stylesearch.workspace.studies import search_method
 
-    def _study_regions(self) -> str:
-        """The plan that searches use here: where persons cannot be found, that of a photo without one."""
-        from stylesearch.images.regions import PERSON_PLAN, WITHOUT_PERSON
-
-        if self.settings.regions != PERSON_PLAN:
-            return self.settings.regions
-        from stylesearch.persons.regions import warm_up_finder  # OpenCV: other plans do without
-
-        return PERSON_PLAN if warm_up_finder() else WITHOUT_PERSON
+        return search_method(self._resources)
 
     def save_report(
         self,
@@ -558,23 +505,9 @@ class Workspace:
         Raises:
             MissingDependency: a library for charts is not installed.
         """
-        from stylesearch.evaluation.report.report import check_libraries, write_report
-        from stylesearch.evaluation.results_files import save_results
-        from stylesearch.evaluation.sample import read_sample
+        from stylesearch.workspace.studies import save_report
 
-        folder = Path(folder)
-        check_libraries()
-        if progress:
-            progress("report: results.json", 0, None)
-        save_results(study, folder, comparison)
-        features = read_sample(study, self.catalog, self._resources.cache)
-        return write_report(
-            study,
-            folder,
-            comparison,
-            features=features,
-            progress=progress and (lambda section, done, total: progress(f"report: {section}", done, total)),
-        )
+        return save_report(self._resources, study, Path(folder), comparison, progress)
 
     def train(
         self,
@@ -786,13 +719,3 @@ class Workspace:
             self.close()
         else:
             self._resources.close()
-
-
-def _search_request(request: SearchRequest | None, options: SearchKeywords) -> SearchRequest:
-    """Makes a request with some options changed; box and region may be given as numbers."""
-    changes: dict[str, Any] = {**options}
-    if "region" in options:
-        changes["region"] = str(options["region"])
-    if isinstance(options.get("box"), tuple):
-        changes["box"] = Box(*changes["box"])
-    return replace(request or SearchRequest(), **changes)
