@@ -307,6 +307,8 @@ def _index_finding(settings: Settings, location: SpaceLocation, metric: str) -> 
     detail = f"{count(sum(states.values()), 'category', 'categories')}: " + ", ".join(
         f"{states[state]} {state}" for state in ("ready", "damaged", "missing") if states[state]
     )
+    if settings.candidates == "pgvector":
+        detail += f", in {_version_of_pgvector(location.catalog)}"
     build = _build_command(settings, location, metric)
     if version_stamp(location) != (0, 0) and load(location) is None:
         return Finding(name, "problem", f"the fit of the space is damaged; {detail}", build)
@@ -315,3 +317,11 @@ def _index_finding(settings: Settings, location: SpaceLocation, metric: str) -> 
     if states["missing"]:
         return Finding(name, "note", f"{detail}; answers are right, and slower", build)
     return Finding(name, "ok", detail)
+
+
+def _version_of_pgvector(catalog: Catalog) -> str:
+    from stylesearch.search.pgvector.extension import find_version
+
+    with catalog.snapshot() as connection:
+        version = find_version(connection)
+    return f"pgvector {version}" if version else "pgvector, which this database does not have"

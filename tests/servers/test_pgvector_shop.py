@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 import stylesearch as ss
 from stylesearch.errors import ConfigError
@@ -51,7 +54,7 @@ def test_a_shop_answers_as_before_and_its_commands_tell_of_the_tables(
     assert (status.code, status.out.count("scan")) == (0, 2), status
     verified = stylesearch("index", "verify", "--home", shared)
     assert verified.code == 0, verified
-    assert "2 categories: 2 ready" in stylesearch("doctor", "--home", shared).out
+    assert "2 categories: 2 ready, in pgvector 0." in stylesearch("doctor", "--home", shared).out
     checked = stylesearch("db", "check", "--home", shared)
     assert (checked.code, "vectors_" in checked.out) == (0, False), checked
 
@@ -75,6 +78,36 @@ def test_a_shop_answers_as_before_and_its_commands_tell_of_the_tables(
         shop.remove(["dress-red"])
         assert {name for name, _ in hits(shop, photo)} == {name for name, _ in before} - {"dress-red"}
     postgres_server.drop_database(elsewhere.rpartition("/")[2])
+
+
+def test_the_first_search_of_a_process_uses_the_table_also_as_a_role_that_reads(
+    postgres_server: PostgresServer, postgres: str, database: str, tmp_path: Path, stylesearch: Command
+) -> None:
+    home, photo = ingest_tiny_shop(tmp_path), tmp_path / "photo.jpg"
+    photo.write_bytes(jpeg(draw(COLORS["dress"]["red"])))
+    with ss.open(home) as shop:
+        shop.database.copy(postgres)
+    (home / "config.toml").write_text(
+        f'extractor = "{EXTRACTOR}"\nregions = "few"\ncandidates = "pgvector"\n'
+    )
+    reader = make_url(postgres).set(username="pgvector_reader", password="read")
+    postgres_server.execute("CREATE ROLE pgvector_reader LOGIN PASSWORD 'read'", database=database)
+    grant = "GRANT SELECT ON ALL TABLES IN SCHEMA public TO pgvector_reader"
+    postgres_server.execute(grant, database=database)
+    try:
+        for _ in range(2):  # the second table is granted as the first one was
+            built = stylesearch("index", "build", "--home", home, "--db", postgres)
+            assert built.code == 0, built
+            for url in (postgres, reader.render_as_string(hide_password=False)):
+                command = [Path(sys.executable).with_name("stylesearch"), "query", photo, "--db", url]
+                asked = subprocess.run(
+                    [*command, "--home", home], capture_output=True, text=True, check=False
+                )
+                assert (asked.returncode, asked.stderr) == (0, ""), asked
+                assert "dress-red" in asked.stdout
+    finally:
+        postgres_server.execute("DROP OWNED BY pgvector_reader", database=database)
+        postgres_server.execute("DROP ROLE pgvector_reader", database=database)
 
 
 def test_settings_that_pgvector_cannot_serve_are_refused(

@@ -60,6 +60,13 @@ _BIGGEST_IN_PAGE: Final = 3_500
 _INDEX_MEMORY: Final = 1_000_000
 """Kilobytes for building an index, at most; one that does not fit into its memory takes many times longer."""
 
+_READERS: Final = sa.text(
+    "SELECT CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END "
+    "FROM pg_class, aclexplode(relacl) "
+    "WHERE pg_class.oid = 'features'::regclass AND privilege_type = 'SELECT' AND grantee <> relowner"
+)
+"""The roles that may read features: they may read the table too."""
+
 GROWN: Final = 2.0
 """A table that would have so many times the rows of its last whole build is built whole: its index, and how
 it is searched, were right for another size."""
@@ -170,6 +177,8 @@ class TableBuilder:
         connection.exec_driver_sql(
             f"ALTER TABLE {new} ADD FOREIGN KEY (id) REFERENCES features (id) ON DELETE CASCADE"
         )
+        for role in connection.execute(_READERS).scalars():
+            connection.exec_driver_sql(f"GRANT SELECT ON {new} TO {role}")
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table.name}")
         connection.exec_driver_sql(f"ALTER TABLE {new} RENAME TO {table.name}")
         record = TableRecord(

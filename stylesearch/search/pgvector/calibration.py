@@ -182,5 +182,7 @@ class Calibrator:
         return [] if category is None else [self._rows.c.category == category]
 
     def _ids(self, statement: Select[Any], asked: Floats) -> Ids:
-        found = self._connection.execute(statement, self._table.parameters(asked, self._scale))
+        found = self._connection.execute(
+            statement, self._table.parameters(self._connection, asked, self._scale)
+        )
         return np.array([row[0] for row in found], np.int64)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from stylesearch.errors import CatalogError, ConfigError
 
-__all__ = ["LEAST_VERSION", "require_extension"]
+__all__ = ["LEAST_VERSION", "find_version", "require_extension"]
 
 LEAST_VERSION: Final = (0, 8)
 """The first version whose index goes on looking when a filter has let too few pass."""
@@ -53,6 +53,12 @@ def require_extension(connection: Connection) -> None:
             f"the role {role} may not make the extension vector in the database {database}: {error}",
             hint=f"an administrator runs: psql -d {database} -c 'CREATE EXTENSION vector'",
         ) from error
+
+
+def find_version(connection: Connection) -> str | None:
+    """The version of the extension in the database of a connection; None where it was not made."""
+    installed: str | None = connection.execute(_FIND).one()[1]
+    return installed
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg.halfvec import HalfVectorBinaryDumper
 from pgvector.sqlalchemy import HALFVEC
-from sqlalchemy import Dialect
+from sqlalchemy import Connection, Dialect
 
 from stylesearch.array_types import Floats, Ids
 from stylesearch.vectors import normalize_rows
+
+if TYPE_CHECKING:
+    import psycopg
 
 __all__ = [
     "COPY_END",
@@ -23,6 +25,7 @@ __all__ = [
     "Half",
     "copy_rows",
     "scale_of",
+    "send_in_binary",
     "to_half",
 ]
 
@@ -38,9 +41,6 @@ _USUAL: Final = 512.0
 COPY_START: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 COPY_END: Final = struct.pack(">h", -1)
 
-# As text, 16 vectors of a query would take longer to write and to read than to compare.
-psycopg.adapters.register_dumper(HalfVector, HalfVectorBinaryDumper)
-
 
 class Half(HALFVEC):
     """The column type ``halfvec(dim)``; parameters are ``pgvector.HalfVector``, sent in binary."""
@@ -49,6 +49,16 @@ class Half(HALFVEC):
 
     def bind_processor(self, dialect: Dialect) -> Any:
         return None
+
+
+def send_in_binary(connection: Connection) -> None:
+    """Lets a connection send ``pgvector.HalfVector`` in binary.
+
+    As text, 16 vectors of a query would take longer to write and to read than to compare. psycopg and
+    SQLAlchemy copy what connections can send when these are made, so each is told by itself.
+    """
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    driver.adapters.register_dumper(HalfVector, HalfVectorBinaryDumper)
 
 
 def scale_of(vectors: Floats, metric: str) -> float:

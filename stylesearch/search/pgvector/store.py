@@ -236,7 +236,7 @@ class PgVectorStore:
             n_rows, n_matching = self._count(connection, record, category, allowed)
             if n_matching == 0:
                 return record, np.empty(0, np.int64), True
-            parameters = table.parameters(vectors, record.scale)
+            parameters = table.parameters(connection, vectors, record.scale)
             if width := self._width(record, n_rows, n_matching, n, len(vectors)):
                 table.use_index(connection, width)
                 passes = [] if allowed is None else [_is_among(table, allowed)]

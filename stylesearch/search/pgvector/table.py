@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Select
 from stylesearch.array_types import Floats
 from stylesearch.catalog.tables import VECTOR_TABLES
 from stylesearch.data_files import check_fields
-from stylesearch.search.pgvector.halfvec import Half, to_half
+from stylesearch.search.pgvector.halfvec import Half, send_in_binary, to_half
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -188,8 +188,9 @@ class VectorTable:
             .limit(sa.literal_column(str(most)))
         )
 
-    def parameters(self, vectors: Floats, scale: float) -> Mapping[str, HalfVector]:
+    def parameters(self, connection: Connection, vectors: Floats, scale: float) -> Mapping[str, HalfVector]:
         """The parameters of both statements for the vectors of a query, shape (q, dim)."""
+        send_in_binary(connection)
         halves = to_half(vectors, self.metric, scale)
         return {f"vector_{number}": HalfVector(row) for number, row in enumerate(halves)}
 
