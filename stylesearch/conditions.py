@@ -269,8 +269,8 @@ def _parse(text: str) -> list[Condition]:
         raise ConfigError(
             f"the filter {text!r} cannot be read at character {place + 1}"
             f"{f', after {text[:place].strip()!r}' if text[:place].strip() else ''}: {error.msg}",
-            hint="write it like color=red, price<50, price=10..50, color in (red, blue), not color=red, "
-            "color exists; values with commas, brackets or `and` in quotes",
+            hint="write it like color=red and price<50, price=10..50, color in (red, blue), not color=red, "
+            "color exists; there is no `or`; values with commas, brackets, `and` or = in quotes",
         ) from None
 
 
@@ -289,7 +289,7 @@ def _grammar() -> Any:
         ~no_name + pp.Regex(r"[^\s,()\"'=<>!]+")
     ).set_parse_action(lambda found: [(" ".join(found), False)])
     value = quoted.copy().set_name("a value") | pp.OneOrMore(
-        ~and_ + pp.Regex(r"[^\s,()\"'][^\s,()\"]*")
+        ~and_ + pp.Regex(r"(?!\S+[<>]\d)[^\s,()\"'=][^\s,()\"=]*")  # not another condition
     ).set_parse_action(lambda found: [(" ".join(found), False)])
     name.set_name("a name")
     value.set_name("a value")

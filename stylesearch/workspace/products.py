@@ -31,8 +31,8 @@ def check_filter(catalog: Catalog, where: ProductFilter) -> None:
     """Refuses a filter that names what the catalog does not have.
 
     Raises:
-        UnknownName: no such source, no product in such a category or below it, or none with such an
-            attribute or value of it; the message has the nearest name.
+        UnknownName: no such source, no product in such a category or below it, none with such an attribute
+            or value of it, or none that says whether it is in stock; the message has the nearest name.
     """
     selection = catalog.selection
     for one in where.conditions:
@@ -47,6 +47,12 @@ def check_filter(catalog: Catalog, where: ProductFilter) -> None:
                     names = selection.categories()
                     parents = {" > ".join(path.split(" > ")[:depth]) for path in names for depth in (1, 2)}
                     raise unknown_name("category", name, dict.fromkeys(sorted({*names, *parents})))
+        elif one.name == "in_stock":
+            if one.values and not selection.count(ProductFilter(where="in_stock exists")):
+                raise UnknownName(
+                    "no product says whether it is in stock",
+                    hint="the sources have no stock that was read: see `stylesearch products show ID`",
+                )
         elif one.name not in FIELDS:
             if not selection.has_attribute(one.attribute):
                 raise unknown_name("attribute", one.attribute, dict.fromkeys(selection.attributes()))

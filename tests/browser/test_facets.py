@@ -84,6 +84,22 @@ def test_a_value_takes_the_place_of_one_that_is_not_offered(page: ShopPage, chos
     assert "where=price%3E0" in page.query
 
 
+def test_on_a_phone_the_chip_in_force_is_in_sight(page: ShopPage) -> None:
+    page.resize(390, 844, phone=True)
+    page.go("/")
+    page.go(f"/?similar={page.products[0]}&where=price%3E0")
+    pressed = ".facet[aria-label=Price] .chip[aria-pressed=true]"
+    assert page.run(f"return document.querySelector('{pressed}').getBoundingClientRect().right") <= 390
+
+
+def test_a_filter_that_cannot_be_read_is_told_over_the_whole_width(page: ShopPage) -> None:
+    page.expected_failures = {422}
+    page.resize(1280, 800)
+    page.go("/")
+    page.go(f"/?similar={page.products[0]}&where=color%3D%3Dred")
+    assert page.run("return document.querySelector('.results').getBoundingClientRect().width") > 1000
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_nothing_jumps_when_chips_come_and_change(page: ShopPage, street_photo: Path, width: int) -> None:
     page.resize(width, 844, phone=width < 600)

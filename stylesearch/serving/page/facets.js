@@ -35,8 +35,18 @@ export function showFacets(facets, chosen, choose) {
   place.dataset.none = String(place.children.length === 0);
   place.hidden = place.children.length === 0;
   place.scrollLeft = scrolled;
+  const on = place.querySelector("[aria-pressed=true]");
+  if (focused === undefined && on) showWithin(place, on);
   // What had the focus was replaced by its like.
   if (focused !== undefined) [...place.querySelectorAll(".chip")].find((one) => one.dataset.where === focused)?.focus();
+}
+
+/** Scrolls a row sideways, if that is needed, so that a chip is in sight. */
+function showWithin(row, chip) {
+  const { left, right } = chip.getBoundingClientRect();
+  const seen = row.getBoundingClientRect();
+  if (right > seen.right) row.scrollLeft += right - seen.right + 16;
+  else if (left < seen.left) row.scrollLeft -= seen.left - left + 16;
 }
 
 /** Whether a condition, or each of several in one text, is about a name. */

@@ -149,6 +149,18 @@ def test_a_name_that_nothing_has_is_refused_with_the_nearest_one(
     assert message in str(refused.value)
 
 
+def test_stock_is_not_asked_for_where_nothing_is_known_of_it(catalog: Catalog) -> None:
+    in_stock = ProductFilter(where="in_stock=true")
+    with catalog.writing() as writer, writer.transaction():
+        writer.upsert_products([Product("a", "A", "dress")], source="s")
+    with pytest.raises(UnknownName, match="no product says whether it is in stock"):
+        check_filter(catalog, in_stock)
+    check_filter(catalog, ProductFilter(where="not in_stock=true"))
+    with catalog.writing() as writer, writer.transaction():
+        writer.upsert_products([Product("b", "B", "dress", in_stock=False)], source="s")
+    check_filter(catalog, in_stock)
+
+
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
