@@ -199,6 +199,10 @@ def test_the_highest_id_is_not_told_before_its_row(catalog: Catalog) -> None:
                 pk = writer.connection().execute(text("SELECT pk FROM images")).scalar_one()
                 writer.add_features(feature_set, [pk], np.ones((1, 4), np.float32))
             assert catalog.highest_feature_id() == highest
+            state = catalog.state()
+            catalog.artifacts.put("fit", "a", {"space.json": b"1"})  # by another machine, without the lock
+            catalog.artifacts.remove("fit", "a")
+            assert (catalog.highest_feature_id(), catalog.state()) == (highest, state + 2)
     assert catalog.highest_feature_id() > highest
 
 

@@ -203,6 +203,12 @@ class Backend(Protocol):
     def end_writing(self, connection: Connection) -> None:
         """Notes, in a transaction of the writer's, that it changes the catalog: its last statement."""
 
+    def note_change(self, connection: Connection) -> None:
+        """Notes that a transaction changes the catalog, but no features: its last statement.
+
+        It may be another's than the writer's, whose ids of features are not to be told before its commit.
+        """
+
     def refuse_emptied(self, connection: Connection) -> None:
         """Refuses a database without tables that had some once, where that can be told.
 

@@ -60,11 +60,14 @@ _RAISE_IDS: Final = text(
 )
 """The next id is never smaller than it would be: ``nextval`` takes it, and ``false`` gives it back."""
 
-_COUNT_CHANGE: Final = text(
+_COUNT_CHANGE: Final = text("UPDATE counters SET value = value + 1 WHERE name = 'changes'")
+
+_COUNT_FEATURES: Final = text(
     "UPDATE counters SET value = CASE name WHEN 'changes' THEN value + 1 "
     "ELSE greatest(value, pg_sequence_last_value(pg_get_serial_sequence('features', 'id')::regclass)) END "
     "WHERE name IN ('changes', 'highest_feature_id')"
 )
+"""For the writer alone: the sequence rises before the rows of another transaction are committed."""
 
 _OTHER_PROCESSES: Final = text(
     "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() "
@@ -259,7 +262,11 @@ class PostgresBackend:
         WriterLock(connection, self.shown).check()
 
     def end_writing(self, connection: Connection) -> None:
-        """Raises the counters."""
+        """Raises both counters."""
+        connection.execute(_COUNT_FEATURES)
+
+    def note_change(self, connection: Connection) -> None:
+        """Raises the counter of changes."""
         connection.execute(_COUNT_CHANGE)
 
     def refuse_emptied(self, connection: Connection) -> None:

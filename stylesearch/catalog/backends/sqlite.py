@@ -194,6 +194,9 @@ class SqliteBackend:
     def end_writing(self, connection: Connection) -> None:
         """Does nothing: SQLite counts commits, and stores the largest id, by itself."""
 
+    def note_change(self, connection: Connection) -> None:
+        """Does nothing: SQLite counts commits by itself."""
+
     def refuse_emptied(self, connection: Connection) -> None:
         """Refuses a file that was not made by ``prepare_new_file``: a new one has a page."""
         n_pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
