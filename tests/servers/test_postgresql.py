@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
 from stylesearch.catalog.backends import PoolSettings, backend_of
 from stylesearch.catalog.migrate import check_schema, current_revision
+from stylesearch.catalog.transfer import copy_tables
 from stylesearch.cli.main import cli
 from stylesearch.cli.process import run
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked, DatasetError
@@ -318,6 +319,26 @@ def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
     assert catalog.state() == state
     with catalog.writing(timeout=5) as writer:
         add(writer, "d")
+
+
+def test_a_connection_that_is_cut_while_rows_are_copied_is_told_as_lost(
+    catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    cut = (
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+        f"WHERE datname = '{make_url(postgres_catalog).database}' AND pid <> pg_backend_pid()"
+    )
+    with Catalog.open(tmp_path / "catalog.db") as source:
+        with source.writing() as writer:
+            add(writer, "a", "b")
+        with (
+            pytest.raises(CatalogError, match=r"^the connection to .* was lost"),
+            catalog.writing() as writer,
+            source.snapshot() as rows,
+            writer.transaction(),
+        ):
+            copy_tables(rows, writer.connection(), progress=lambda *_: postgres_server.execute(cut))
+    assert catalog.totals() == (0, 0)
 
 
 def test_what_is_read_asks_the_server_once(

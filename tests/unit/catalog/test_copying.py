@@ -145,6 +145,24 @@ def test_a_damaged_vector_is_named_and_not_copied(
     assert other.totals() == (0, 0)
 
 
+def test_a_full_disk_is_told_as_one_and_blames_no_row(
+    catalog_file: Path, writer: Writer, catalog: Catalog, shop: dict[str, int], tmp_path: Path
+) -> None:
+    with writer.transaction():
+        writer.upsert_products([Product("red", "long " * 10_000, "dress")], source="shop")
+    with Catalog.open(tmp_path / "other.db") as other, other.writing() as opened:
+        with opened.transaction():
+            n_pages = opened.connection().exec_driver_sql("PRAGMA page_count").scalar_one()
+            opened.connection().exec_driver_sql(f"PRAGMA max_page_count = {n_pages}")
+        with (
+            pytest.raises(CatalogError, match=r"^no space left for the catalog") as caught,
+            opened.transaction(),
+            catalog.snapshot() as rows,
+        ):
+            copy_tables(rows, opened.connection())
+        assert "free some space" in caught.value.hint
+
+
 @pytest.mark.servers
 @pytest.mark.slow
 def test_a_text_that_postgresql_does_not_take_is_named(
