@@ -18,7 +18,8 @@ from sqlalchemy.engine import make_url
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
 from stylesearch.catalog.backends import PoolSettings, backend_of
-from stylesearch.catalog.migrate import check_schema, current_revision
+from stylesearch.catalog.migrate import HEAD, check_schema, current_revision
+from stylesearch.catalog.tables import metadata
 from stylesearch.catalog.transfer import copy_tables
 from stylesearch.cli.main import cli
 from stylesearch.cli.process import run
@@ -126,6 +127,53 @@ def test_each_schema_of_a_database_can_have_a_catalog_and_a_writer_of_its_own(po
             with Catalog.open(one) as again, pytest.raises(CatalogLocked), again.writing(timeout=0):
                 pass
         assert [product.id for product in second.products()] == ["of-two"]
+
+
+OF_ANOTHER_PROGRAM = (
+    "CREATE TABLE public.alembic_version (version_num varchar(32))",
+    "INSERT INTO public.alembic_version VALUES ('5f2c8a')",
+    'CREATE TABLE public."Order" ("Order id" serial PRIMARY KEY, price int)',
+    'INSERT INTO public."Order" (price) VALUES (9)',
+    "CREATE TABLE public.features (id serial PRIMARY KEY, name text)",
+    "SELECT setval('public.features_id_seq', 1000)",
+    "CREATE TABLE public.products (pk int, colour text)",
+)
+
+
+@pytest.mark.parametrize("schema", ["shop", "my-shop", "Shop"])
+def test_a_schema_of_its_own_keeps_a_catalog_apart_from_the_tables_of_another_program(
+    postgres: str, postgres_server: PostgresServer, tmp_path: Path, schema: str
+) -> None:
+    database = str(make_url(postgres).database)
+    with (engine := backend_of(postgres).engine()).begin() as connection:
+        for statement in (f'CREATE SCHEMA "{schema}"', "CREATE SCHEMA two", *OF_ANOTHER_PROGRAM):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    # An index that the server does not rely on: it is the other program's to mend.
+    invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.\"Order_pkey\"'::regclass"
+    postgres_server.execute(invalid, database=database)
+
+    place, two = (f"{postgres}?options=-csearch_path%3D%22{one}%22,public" for one in (schema, "two"))
+    assert not backend_of(place).exists()
+    assert not backend_of(place).is_readonly()
+    with backend_of(place).upgrading(0), backend_of(two).upgrading(0):
+        pass  # each waits for its own
+    with Catalog.open(place) as catalog, Catalog.open(tmp_path / "catalog.db") as source:
+        with source.writing() as writer:
+            add(writer, "a")
+        with catalog.writing() as writer, writer.transaction(), source.snapshot() as rows:
+            copy_tables(rows, writer.connection())
+        with catalog.writing() as writer:
+            add(writer, "b")
+        assert [one.id for one in catalog.products()] == ["a", "b"]
+        assert catalog.revision == current_revision(place) == HEAD
+    assert check_schema(place) == []
+    tables = f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'"
+    assert postgres_server.execute(tables, database=database) == [(len(metadata.tables) + 1,)]
+    others = "SELECT last_value, is_called FROM public.features_id_seq"
+    assert postgres_server.execute(others, database=database) == [(1000, True)]
+    with pytest.raises(CatalogDamaged, match="without the tables of a catalog"):
+        Catalog.open(f"{postgres}?options=-csearch_path%3Dpublic")
 
 
 HOLD = """

@@ -17,9 +17,10 @@ from sqlalchemy.engine import URL, ExceptionContext
 
 from stylesearch.catalog.backends.base import BACKEND, Damage, LooseEnd, PoolSettings
 from stylesearch.catalog.backends.postgresql_errors import explain
-from stylesearch.catalog.backends.postgresql_lock import WriterLock, check_session
+from stylesearch.catalog.backends.postgresql_lock import OWN_SCHEMA, WriterLock, check_session
 from stylesearch.catalog.backends.postgresql_pool import Pool, own_name, prepare_connections
 from stylesearch.catalog.stored_types import parse_json
+from stylesearch.catalog.tables import metadata
 from stylesearch.errors import (
     CatalogDamaged,
     CatalogError,
@@ -41,13 +42,13 @@ _ABOUT_SERVER: Final = text(
 )
 
 _EXISTS: Final = text(
-    "SELECT to_regclass('alembic_version') IS NOT NULL OR EXISTS (SELECT FROM pg_class "
-    "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p'))"
+    f"SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = {OWN_SCHEMA} AND relkind IN ('r', 'p'))"
 )
 
 _IS_READONLY: Final = text(
     "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean "
-    "OR NOT coalesce(has_table_privilege(to_regclass('features'), 'INSERT'), true)"
+    "OR NOT coalesce(has_table_privilege(to_regclass(quote_ident(current_schema()) || '.features'), "
+    "'INSERT'), true)"
 )
 
 _HIGHEST: Final = text("SELECT value FROM counters WHERE name = 'highest_feature_id'")
@@ -75,24 +76,18 @@ _OTHER_PROCESSES: Final = text(
     "ORDER BY application_name LIMIT 3"
 )
 
-_SERIAL_COLUMNS: Final = text(
-    "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
-    "WHERE c.relkind = 'r' AND pg_table_is_visible(c.oid) AND NOT a.attisdropped "
-    "AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL"
-)
-
 _INDEXES: Final = text(
     "SELECT count(*) FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid "
-    "WHERE pg_table_is_visible(t.oid) AND t.relnamespace NOT IN ('pg_catalog'::regnamespace)"
+    f"WHERE t.relnamespace = {OWN_SCHEMA}"
 )
 
 _INVALID: Final = text(
     "SELECT 'the index ' || c.relname || ' of ' || t.relname || ' is not valid', c.relname "
     "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid "
-    "WHERE pg_table_is_visible(t.oid) AND NOT i.indisvalid "
+    f"WHERE t.relnamespace = {OWN_SCHEMA} AND NOT i.indisvalid "
     "UNION ALL SELECT 'the constraint ' || o.conname || ' of ' || t.relname || ' was never checked', NULL "
     "FROM pg_constraint o JOIN pg_class t ON t.oid = o.conrelid "
-    "WHERE pg_table_is_visible(t.oid) AND NOT o.convalidated LIMIT :limit"
+    f"WHERE t.relnamespace = {OWN_SCHEMA} AND NOT o.convalidated LIMIT :limit"
 )
 
 
@@ -248,13 +243,13 @@ class PostgresBackend:
 
     def raise_keys(self, connection: Connection) -> None:
         """Raises the sequences of all tables."""
-        for table, column in connection.execute(_SERIAL_COLUMNS).all():
-            connection.execute(
-                text(
-                    f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), greatest(max({column}), "
-                    f"nextval(pg_get_serial_sequence('{table}', '{column}')) - 1)) FROM {table}"
-                    f" HAVING max({column}) IS NOT NULL"
-                )
+        for table in metadata.sorted_tables:
+            if (key := table.autoincrement_column) is None:
+                continue
+            sequence = f"pg_get_serial_sequence('{table.name}', '{key.name}')"
+            connection.exec_driver_sql(
+                f"SELECT setval({sequence}, greatest(max({key.name}), nextval({sequence}) - 1)) "
+                f"FROM {table.name} HAVING max({key.name}) IS NOT NULL"
             )
 
     def begin_writing(self, connection: Connection) -> None:

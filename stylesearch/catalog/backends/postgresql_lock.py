@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from stylesearch.catalog.backends.base import BUSY_SECONDS, SECONDS_BEFORE_SAYING_SO
 from stylesearch.errors import CatalogError, CatalogLocked
 
-__all__ = ["WriterLock", "check_session"]
+__all__ = ["OWN_SCHEMA", "WriterLock", "check_session"]
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,13 @@ SESSION_SETTINGS: Final = (
     f"SET lock_timeout = {round(BUSY_SECONDS * 1000)}",
 )
 
-_SCHEMA: Final = text(
-    "SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass('alembic_version')), "
-    "current_schema()::regnamespace)::oid::bigint"
-)
+OWN_SCHEMA: Final = "quote_ident(current_schema())::regnamespace"
+"""SQL for the schema that a catalog is in: the first of ``search_path`` that there is.
+
+What is in the others is visible too, and may be another program's.
+"""
+
+_SCHEMA: Final = text(f"SELECT {OWN_SCHEMA}::oid::bigint")
 
 _TRY: Final = text("SELECT pg_try_advisory_lock(:key)")
 _WAIT: Final = text("SELECT pg_advisory_lock(:key)")
