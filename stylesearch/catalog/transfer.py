@@ -286,6 +286,7 @@ class _VectorParts:
 def _make_room(connection: Connection, overwrite: bool) -> None:
     """Removes all rows that are moved, or refuses a catalog that has some."""
     if overwrite:
+        backend_behind(connection).drop_derived(connection)
         for one in reversed(exported_tables()):
             kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
             connection.execute(delete(one).where(*kept))

@@ -193,6 +193,12 @@ class Backend(Protocol):
     def raise_keys(self, connection: Connection) -> None:
         """Makes new rows of all tables come after rows that were inserted with their keys."""
 
+    def drop_derived(self, connection: Connection) -> None:
+        """Drops tables that were made of features, beside those of the catalog, when all of these go.
+
+        Emptied, they would still say that they have all features up to some id.
+        """
+
     def begin_writing(self, connection: Connection) -> None:
         """Begins a transaction of the writer's.
 

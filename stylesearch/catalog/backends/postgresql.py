@@ -20,7 +20,7 @@ from stylesearch.catalog.backends.postgresql_errors import explain
 from stylesearch.catalog.backends.postgresql_lock import OWN_SCHEMA, WriterLock, check_session
 from stylesearch.catalog.backends.postgresql_pool import Pool, own_name, prepare_connections
 from stylesearch.catalog.stored_types import parse_json
-from stylesearch.catalog.tables import metadata
+from stylesearch.catalog.tables import VECTOR_TABLES, metadata
 from stylesearch.errors import (
     CatalogDamaged,
     CatalogError,
@@ -74,6 +74,11 @@ _OTHER_PROCESSES: Final = text(
     "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() "
     "AND application_name LIKE 'process % on %' AND application_name <> :own "
     "ORDER BY application_name LIMIT 3"
+)
+
+_VECTOR_TABLES: Final = text(
+    f"SELECT relname FROM pg_class WHERE relnamespace = {OWN_SCHEMA} AND relkind = 'r' "
+    f"AND relname ~ '^{VECTOR_TABLES}[0-9a-f]+_[0-9a-z_]+$'"
 )
 
 _INDEXES: Final = text(
@@ -251,6 +256,11 @@ class PostgresBackend:
                 f"SELECT setval({sequence}, greatest(max({key.name}), nextval({sequence}) - 1)) "
                 f"FROM {table.name} HAVING max({key.name}) IS NOT NULL"
             )
+
+    def drop_derived(self, connection: Connection) -> None:
+        """Drops the tables of vectors of pgvector."""
+        for name in connection.execute(_VECTOR_TABLES).scalars().all():
+            connection.exec_driver_sql(f"DROP TABLE {name}")
 
     def begin_writing(self, connection: Connection) -> None:
         """Checks that the session still has the lock."""

@@ -188,6 +188,9 @@ class SqliteBackend:
     def raise_keys(self, connection: Connection) -> None:
         """Does nothing: SQLite numbers new rows after those that are there."""
 
+    def drop_derived(self, connection: Connection) -> None:
+        """Does nothing: indexes lie in files, and say which catalog they are of."""
+
     def begin_writing(self, connection: Connection) -> None:
         """Does nothing: the lock file is held until the writer ends."""
 
