@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
@@ -387,6 +388,16 @@ def test_a_connection_that_is_cut_while_rows_are_copied_is_told_as_lost(
         ):
             copy_tables(rows, writer.connection(), progress=lambda *_: postgres_server.execute(cut))
     assert catalog.totals() == (0, 0)
+
+
+def test_both_ends_give_up_a_connection_whose_other_machine_is_gone(catalog: Catalog) -> None:
+    """Keepalives end what is idle; what was sent and is never acknowledged needs a time of its own."""
+    with catalog.writing() as writer, writer.transaction():
+        driver = writer.connection().connection.dbapi_connection
+        assert isinstance(driver, psycopg.Connection)
+        assert driver.info.get_parameters()["tcp_user_timeout"] == "60000"
+        server = writer.connection().exec_driver_sql("SHOW tcp_user_timeout").scalar()
+        assert server == "60000"
 
 
 def test_what_is_read_asks_the_server_once(

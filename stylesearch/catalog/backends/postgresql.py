@@ -31,8 +31,13 @@ from stylesearch.errors import (
 
 __all__ = ["PostgresBackend"]
 
-KEEPALIVE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""Seconds and tries after which a connection to a machine that is gone is given up."""
+KEEPALIVE: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds: while a statement is on its way no keepalive is sent
+}
+"""When a connection to a machine that is gone is given up: after a minute."""
 
 OLDEST: Final = 140000
 """Oldest version of the server, as it gives its number."""

@@ -25,6 +25,7 @@ SESSION_SETTINGS: Final = (
     "SET tcp_keepalives_idle = 30",
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
+    "SET tcp_user_timeout = '60s'",
     f"SET lock_timeout = {round(BUSY_SECONDS * 1000)}",
 )
 
