@@ -462,19 +462,28 @@ def test_a_nul_in_a_title_is_refused_before_anything_is_written(catalog: Catalog
     assert catalog.products() == []
 
 
-def test_rows_are_not_replaced_under_another_process(catalog: Catalog, postgres_catalog: str) -> None:
-    with backend_of(postgres_catalog).replacing():
-        pass
-    other = backend_of(f"{postgres_catalog}?application_name=process%207%20on%20elsewhere")
-    engine = other.engine()
-    with engine.connect() as held:
-        held.exec_driver_sql("SELECT 1")
-        with (
-            pytest.raises(CatalogLocked, match="process 7 on elsewhere has the database"),
-            catalog.backend.replacing(),
-        ):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["", "web", "w" * 70])
+def test_rows_are_not_replaced_under_another_process_whatever_it_is_called(
+    catalog: Catalog, postgres_catalog: str, name: str
+) -> None:
+    named = f"{postgres_catalog}?application_name={name}" if name else postgres_catalog
+    with Catalog.open(named) as own, own._connect():  # of this process: it knows what it does
+        with catalog.backend.replacing(), own.backend.replacing():
             pass
-    engine.dispose()
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLD, named], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            process = rf"process {holder.pid} on [^ ]+{', w' if name else ''}"
+            for one in (catalog, own):
+                with (
+                    pytest.raises(CatalogLocked, match=f"^{process}.* has the database"),
+                    one.backend.replacing(),
+                ):
+                    pass
+            holder.kill()
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL, ExceptionContext
 from stylesearch.catalog.backends.base import BACKEND, Damage, LooseEnd, PoolSettings
 from stylesearch.catalog.backends.postgresql_errors import explain
 from stylesearch.catalog.backends.postgresql_lock import OWN_SCHEMA, WriterLock, check_session
-from stylesearch.catalog.backends.postgresql_pool import Pool, own_name, prepare_connections
+from stylesearch.catalog.backends.postgresql_pool import Pool, is_of_this_process, prepare_connections
 from stylesearch.catalog.stored_types import parse_json
 from stylesearch.catalog.tables import VECTOR_TABLES, metadata
 from stylesearch.errors import (
@@ -38,6 +38,9 @@ KEEPALIVE: Final = {
     "tcp_user_timeout": 60_000,  # milliseconds: while a statement is on its way no keepalive is sent
 }
 """When a connection to a machine that is gone is given up: after a minute."""
+
+MOST_NAMED: Final = 3
+"""Processes that have the database open, of which a message gives the names."""
 
 OLDEST: Final = 140000
 """Oldest version of the server, as it gives its number."""
@@ -75,10 +78,9 @@ _COUNT_FEATURES: Final = text(
 )
 """For the writer alone: the sequence rises before the rows of another transaction are committed."""
 
-_OTHER_PROCESSES: Final = text(
+_PROCESSES: Final = text(
     "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name LIKE 'process % on %' AND application_name <> :own "
-    "ORDER BY application_name LIMIT 3"
+    "AND application_name LIKE 'process % on %' ORDER BY application_name"
 )
 
 _VECTOR_TABLES: Final = text(
@@ -228,10 +230,11 @@ class PostgresBackend:
     def replacing(self) -> Iterator[None]:
         """Looks for sessions of other processes: they would not notice that ids mean other rows."""
         with self._connect() as connection:
-            others = list(connection.execute(_OTHER_PROCESSES, {"own": own_name()}).scalars())
+            names = connection.execute(_PROCESSES).scalars().all()
+        others = [name for name in names if not is_of_this_process(name)]
         if others:
             raise CatalogLocked(
-                f"{', '.join(others)} has the database {self} open",
+                f"{'; '.join(others[:MOST_NAMED])} has the database {self} open",
                 hint="end `stylesearch serve` and whatever else uses it, and try again",
             )
         yield

@@ -97,6 +97,16 @@ def test_a_copy_for_two_who_write_gets_an_id_of_its_own(
     assert other.id != catalog.id
 
 
+def test_whoever_has_it_open_reads_the_id_of_what_replaces_it(
+    catalog: Catalog, shop: dict[str, int], other: Catalog
+) -> None:
+    with Catalog.open(other.backend) as opened:
+        before = opened.id
+        copy(catalog, other, new_id=True)
+        opened.state()
+        assert opened.id == other.id != before
+
+
 def test_what_is_there_stays_unless_told(catalog: Catalog, shop: dict[str, int], other: Catalog) -> None:
     with other.writing() as opened, opened.transaction():
         opened.upsert_products([Product("old", "Old", "dress")], source="shop")
