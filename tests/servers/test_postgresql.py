@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
@@ -25,7 +25,7 @@ from stylesearch.catalog.transfer import copy_tables
 from stylesearch.cli.main import cli
 from stylesearch.cli.process import run
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked, DatasetError
-from stylesearch.types import Domain, Product
+from stylesearch.types import Domain, Product, Variant
 from tests.postgres_server import PostgresServer
 from tests.servers.pooler import Pooler
 
@@ -414,6 +414,20 @@ def test_what_is_read_asks_the_server_once(
         read()
         (told,) = postgres_server.execute(last)
         assert told[0].startswith(statement)
+
+
+def test_the_variants_of_all_products_are_not_held_at_once(catalog: Catalog) -> None:
+    cursors = []
+    listener = lambda _, cursor, statement, *__: cursors.append((statement, cursor))  # noqa: E731
+    with catalog.writing() as writer, writer.transaction():
+        variants = (Variant("v1", {"size": "M"}),)
+        writer.upsert_products([Product("a", "A", "dress", variants=variants)], source="mine")
+        event.listen(catalog.engine, "before_cursor_execute", listener)
+        assert writer.find_variants({"v1", "v2"}) == {"a": variants}
+        event.remove(catalog.engine, "before_cursor_execute", listener)
+    ((statement, cursor),) = cursors
+    assert "variants" in statement
+    assert isinstance(cursor, psycopg.ServerCursor)  # any other fetches all rows when it executes
 
 
 def test_a_lock_that_someone_released_stops_the_writer(catalog: Catalog) -> None:
