@@ -306,6 +306,7 @@ def _finish(connection: Connection, catalog_id: str) -> None:
     ShownCounts(connection).count_anew()
     connection.execute(delete(about).where(about.c.name == CATALOG_ID))
     connection.execute(insert(about), {"name": CATALOG_ID, "value": catalog_id})
+    backend_behind(connection).analyze(connection)
 
 
 def _count_rows(connection: Connection) -> dict[str, int]:

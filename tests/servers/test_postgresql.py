@@ -390,6 +390,21 @@ def test_a_connection_that_is_cut_while_rows_are_copied_is_told_as_lost(
     assert catalog.totals() == (0, 0)
 
 
+def test_the_server_knows_how_large_a_copy_is_at_once(catalog: Catalog, tmp_path: Path) -> None:
+    """Otherwise it plans as for empty tables, until autovacuum has looked at them."""
+    with Catalog.open(tmp_path / "catalog.db") as source:
+        with source.writing() as writer:
+            add(writer, "a", "b", "c")
+        with catalog.writing() as writer, writer.transaction(), source.snapshot() as rows:
+            copy_tables(rows, writer.connection())
+    sizes = (
+        "SELECT relname, reltuples FROM pg_class WHERE relname IN ('products', 'features', 'shown_counts')"
+    )
+    with catalog._connect() as connection:
+        known = dict(connection.exec_driver_sql(sizes).all())
+    assert known == {"products": 3, "features": 3, "shown_counts": 3}
+
+
 def test_both_ends_give_up_a_connection_whose_other_machine_is_gone(catalog: Catalog) -> None:
     """Keepalives end what is idle; what was sent and is never acknowledged needs a time of its own."""
     with catalog.writing() as writer, writer.transaction():

@@ -199,6 +199,9 @@ class Backend(Protocol):
         Emptied, they would still say that they have all features up to some id.
         """
 
+    def analyze(self, connection: Connection) -> None:
+        """Has the database look at how large its tables are, where it plans by that and would do so later."""
+
     def begin_writing(self, connection: Connection) -> None:
         """Begins a transaction of the writer's.
 

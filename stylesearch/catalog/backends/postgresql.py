@@ -270,6 +270,10 @@ class PostgresBackend:
         for name in connection.execute(_VECTOR_TABLES).scalars().all():
             connection.exec_driver_sql(f"DROP TABLE {name}")
 
+    def analyze(self, connection: Connection) -> None:
+        """Has the server gather statistics; it leaves out, with a warning, what another role owns."""
+        connection.exec_driver_sql(f"ANALYZE {', '.join(metadata.tables)}")
+
     def begin_writing(self, connection: Connection) -> None:
         """Checks that the session still has the lock."""
         WriterLock(connection, self.shown).check()

@@ -191,6 +191,9 @@ class SqliteBackend:
     def drop_derived(self, connection: Connection) -> None:
         """Does nothing: indexes lie in files, and say which catalog they are of."""
 
+    def analyze(self, connection: Connection) -> None:
+        """Does nothing: SQLite plans without statistics."""
+
     def begin_writing(self, connection: Connection) -> None:
         """Does nothing: the lock file is held until the writer ends."""
 
