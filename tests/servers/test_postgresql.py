@@ -261,7 +261,12 @@ def test_no_password_is_told_anywhere(
 ) -> None:
     bad = "postgresql://nobody:geheim@127.0.0.1:1/shop?sslpassword=geheim&connect_timeout=1"
     backend = backend_of(bad)
-    assert "geheim" not in f"{backend} {backend.shown} {backend.places}"
+    for secret in ("", "&oauth_client_secret=geheim", "&scram_client_key=geheim&scram_server_key=geheim"):
+        hidden = backend_of(f"{bad}{secret}")
+        assert "geheim" not in f"{hidden} {hidden.shown} {hidden.places}"
+    with pytest.raises(CatalogError, match="cannot connect to") as caught:  # libpq repeats what it is given
+        backend_of(f"{bad}&scram_client_key=geheim").exists()
+    assert "geheim" not in f"{caught.value} {caught.value.hint}"
     with pytest.raises(CatalogError, match="cannot connect to") as caught:
         backend.exists()
     assert "geheim" not in f"{caught.value} {caught.value.hint}"

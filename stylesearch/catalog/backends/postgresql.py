@@ -131,8 +131,8 @@ class PostgresBackend:
 
     @functools.cached_property
     def shown(self) -> str:
-        """The URL without passwords."""
-        hidden = {name: "***" for name in self._url.query if "password" in name}
+        """The URL without passwords and other secrets."""
+        hidden = {name: "***" for name in self._url.query if _is_secret(name)}
         shown = self._url.update_query_dict(hidden).set(drivername="postgresql")
         return shown.render_as_string(hide_password=True)
 
@@ -174,14 +174,7 @@ class PostgresBackend:
             # Not False where it may write: that would override a default of the role or the database.
             execution_options={BACKEND: self, **({"postgresql_readonly": True} if readonly else {})},
         )
-        secrets = frozenset(
-            str(one)
-            for one in (
-                self._url.password,
-                *(value for name, value in self._url.query.items() if "password" in name),
-            )
-            if one
-        )
+        secrets = self._secrets()
 
         def explain_here(context: ExceptionContext) -> None:
             explain(context, self.shown, secrets)
@@ -321,6 +314,13 @@ class PostgresBackend:
             "`stylesearch db export`, `db import` and `db copy` move a catalog between databases",
         )
 
+    def _secrets(self) -> frozenset[str]:
+        """What no message repeats of the URL: its password, and the values of parameters that are secret."""
+        found = {str(self._url.password or "")}
+        for name, values in self._url.normalized_query.items():
+            found.update(values if _is_secret(name) else ())
+        return frozenset(found - {""})
+
     @contextlib.contextmanager
     def _connect(self) -> Iterator[Connection]:
         engine = self.engine()
@@ -329,6 +329,12 @@ class PostgresBackend:
                 yield connection
         finally:
             engine.dispose()
+
+
+def _is_secret(parameter: str) -> bool:
+    """Whether a parameter of libpq has a value that nobody may see."""
+    keys = ("scram_client_key", "scram_server_key")
+    return "password" in parameter or "secret" in parameter or parameter in keys
 
 
 class _Upgrading:
