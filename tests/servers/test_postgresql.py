@@ -348,17 +348,21 @@ def test_a_pool_that_is_empty_says_which_settings_make_it_larger(postgres_catalo
     assert "db_pool_size" in caught.value.hint
 
 
+def cut(server: PostgresServer, url: str) -> None:
+    """Ends all sessions of a database."""
+    server.execute(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+        f"WHERE datname = '{make_url(url).database}' AND pid <> pg_backend_pid()"
+    )
+
+
 def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
     catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer
 ) -> None:
-    cut = (
-        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
-        f"WHERE datname = '{make_url(postgres_catalog).database}' AND pid <> pg_backend_pid()"
-    )
     with catalog.writing() as writer:
         add(writer, "a")
     state = catalog.state()
-    postgres_server.execute(cut)
+    cut(postgres_server, postgres_catalog)
     assert [one.id for one in catalog.products()] == ["a"]
     with (
         pytest.raises(CatalogError, match="was lost") as caught,
@@ -366,7 +370,7 @@ def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
         writer.transaction(),
     ):
         writer.upsert_products([Product("b", "B", "dress")], source="mine")
-        postgres_server.execute(cut)
+        cut(postgres_server, postgres_catalog)
         writer.upsert_products([Product("c", "C", "dress")], source="mine")
     assert "nothing of a transaction" in caught.value.hint
     assert [one.id for one in catalog.products()] == ["a"]
@@ -378,10 +382,6 @@ def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
 def test_a_connection_that_is_cut_while_rows_are_copied_is_told_as_lost(
     catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer, tmp_path: Path
 ) -> None:
-    cut = (
-        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
-        f"WHERE datname = '{make_url(postgres_catalog).database}' AND pid <> pg_backend_pid()"
-    )
     with Catalog.open(tmp_path / "catalog.db") as source:
         with source.writing() as writer:
             add(writer, "a", "b")
@@ -391,7 +391,7 @@ def test_a_connection_that_is_cut_while_rows_are_copied_is_told_as_lost(
             source.snapshot() as rows,
             writer.transaction(),
         ):
-            copy_tables(rows, writer.connection(), progress=lambda *_: postgres_server.execute(cut))
+            copy_tables(rows, writer.connection(), progress=lambda *_: cut(postgres_server, postgres_catalog))
     assert catalog.totals() == (0, 0)
 
 
@@ -450,6 +450,21 @@ def test_the_variants_of_all_products_are_not_held_at_once(catalog: Catalog) -> 
     assert isinstance(cursor, psycopg.ServerCursor)  # any other fetches all rows when it executes
 
 
+def test_a_writer_whose_session_has_ended_is_told_so_and_of_no_pooler(
+    catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer
+) -> None:
+    with catalog.writing() as writer:
+        add(writer, "a")
+        cut(postgres_server, postgres_catalog)
+        with pytest.raises(CatalogError, match="was lost"):
+            add(writer, "b")
+        with pytest.raises(CatalogError, match="has ended, perhaps with the server") as caught:
+            add(writer, "b")
+        assert "run it again" in caught.value.hint
+        assert "pooler" not in caught.value.hint
+    assert [one.id for one in catalog.products()] == ["a"]
+
+
 def test_a_lock_that_someone_released_stops_the_writer(catalog: Catalog) -> None:
     with catalog.writing() as writer:
         add(writer, "a")
@@ -477,6 +492,11 @@ def test_a_pooler_that_shares_sessions_may_read_but_not_write(
             if keeps_sessions:
                 with catalog.writing() as writer:
                     add(writer, "b")
+                    with writer._connection.begin():
+                        writer._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+                    with pytest.raises(CatalogError, match="does not hold the writer's lock") as caught:
+                        add(writer, "c")
+                assert "pool_mode = transaction" in caught.value.hint
                 return
             with pytest.raises(CatalogError, match="pool_mode = transaction") as caught, catalog.writing():
                 pass

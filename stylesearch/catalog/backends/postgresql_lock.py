@@ -88,13 +88,18 @@ class WriterLock:
         """Checks, in a transaction, that this session holds the lock.
 
         Raises:
-            CatalogError: it does not: the session is another one than the one that took it.
+            CatalogError: it does not: the session is another one than the one that took it, which has ended.
         """
-        if not any(row[1] for row in self._holders(self._key())):
-            raise CatalogError(
-                f"the session that writes to {self._place} does not hold the writer's lock any more",
-                hint=f"write without {_POOLER}; and let nobody release advisory locks of others",
-            )
+        if any(row[1] for row in self._holders(self._key())):
+            return
+        hint = "run it again: what was committed is kept, and nothing of a transaction that was cut"
+        if self._connection.connection.info.get("behind_pooler"):
+            hint += f"; if that does not help, write without {_POOLER}"
+        raise CatalogError(
+            f"the session that writes to {self._place} does not hold the writer's lock any more: it has "
+            "ended, perhaps with the server",
+            hint=hint,
+        )
 
     def _set_session(self) -> None:
         with self._connection.begin():
