@@ -11,6 +11,7 @@ import codecs
 import dataclasses
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -214,7 +215,8 @@ class Settings:
     @property
     def shares_artifacts(self) -> bool:
         """Whether fits and trained models are in the catalog, for all machines on it."""
-        return self.artifacts == "catalog" or (not self.artifacts and self.db.startswith("postgresql"))
+        on_server = re.match(r"postgresql(\+\w+)?://", self.db) is not None
+        return self.artifacts == "catalog" or (not self.artifacts and on_server)
 
     @property
     def pictures(self) -> Path:

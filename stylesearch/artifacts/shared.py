@@ -37,6 +37,9 @@ COPIED: Final = "copied.json"
 UNSHARED: Final = "unshared-models"
 """Folder of the workspace for models of this machine whose name another model has in the catalog."""
 
+_TRIES: Final = 5
+"""How often a version is read anew that was replaced while it was copied."""
+
 Key = tuple[str, str]
 
 
@@ -84,20 +87,34 @@ class CatalogArtifacts:
         return self._local.stamp(kind, name) if self._is_only_here(kind, name) else NO_STAMP
 
     def get(self, kind: str, name: str) -> Path | None:
-        """The folder, after the catalog's version was copied to it, where it is another."""
-        found = self._versions().get((kind, name))
-        if found is None:
-            if self._is_only_here(kind, name):
-                return self._local.get(kind, name)
-            self._drop_copy(kind, name)
-            return None
-        folder = self.folder(kind, name)
-        with self._copying:
-            is_checked = self._checked.get((kind, name)) == found.version
-            if not is_checked or not (folder / RECORDS[kind]).exists():
-                self._copy(kind, name, found)
-                self._checked[kind, name] = found.version
-        return folder
+        """The folder, after the catalog's version was copied to it, where it is another.
+
+        A version is read part by part: one that another machine replaces meanwhile gives way to the new one.
+        """
+        for _ in range(_TRIES):
+            found = self._versions().get((kind, name))
+            if found is None:
+                if self._is_only_here(kind, name):
+                    return self._local.get(kind, name)
+                self._drop_copy(kind, name)
+                return None
+            try:
+                with self._copying:
+                    self._bring_up_to_date(kind, name, found)
+                return self.folder(kind, name)
+            except CatalogDamaged as error:
+                self._known = None
+                if self._versions().get((kind, name)) == found:
+                    self._local.remove(kind, name)  # of another version: nobody may search with it
+                    raise SpaceError(
+                        f"the {kind} {name!r} in the catalog is damaged: {error.message}",
+                        hint=_mend(kind, name),
+                    ) from error
+        self._local.remove(kind, name)
+        raise SpaceError(
+            f"the {kind} {name!r} was changed {_TRIES} times while it was copied",
+            hint="wait until the other machines are done with it, and try again",
+        )
 
     def get_all(self, kind: str) -> dict[str, str]:
         """Copies what is in force, and removes the copies of what is not any more."""
@@ -169,8 +186,19 @@ class CatalogArtifacts:
             _remove_files(folder, {*listed, COPIED})
             folder.rmdir()
 
+    def _bring_up_to_date(self, kind: str, name: str, version: ArtifactVersion) -> None:
+        """Copies a version, unless the folder was compared with it and still has a record."""
+        is_checked = self._checked.get((kind, name)) == version.version
+        if not is_checked or not (self.folder(kind, name) / RECORDS[kind]).exists():
+            self._copy(kind, name, version)
+            self._checked[kind, name] = version.version
+
     def _copy(self, kind: str, name: str, version: ArtifactVersion) -> None:
-        """Makes the folder hold a version: files that differ are read from the catalog, the record last."""
+        """Makes the folder hold a version: files that differ are read from the catalog, the record last.
+
+        Raises:
+            CatalogDamaged: a file of it is damaged, or not there any more; the folder has a part of it.
+        """
         folder, record = self.folder(kind, name), RECORDS[kind]
         before = _read_copied(folder)
         differing = [one for one, digest in version.files.items() if not _is_same(folder / one, digest)]
@@ -183,16 +211,10 @@ class CatalogArtifacts:
             )
         write_json(folder / COPIED, dict(version.files))
         for one in sorted(differing, key=lambda one: one == record):
-            try:
-                if PurePosixPath(one).is_absolute() or ".." in PurePosixPath(one).parts:
-                    raise CatalogDamaged(f"a file of the {kind} {name!r} has the path {one!r}")
-                with atomic_file(folder / one) as file:
-                    self._catalog.artifacts.copy_file(kind, name, version.files[one], file)
-            except CatalogDamaged as error:
-                self._local.remove(kind, name)  # of another version: nobody may search with it
-                raise SpaceError(
-                    f"the {kind} {name!r} in the catalog is damaged: {error.message}", hint=_mend(kind, name)
-                ) from error
+            if PurePosixPath(one).is_absolute() or ".." in PurePosixPath(one).parts:
+                raise CatalogDamaged(f"a file of the {kind} {name!r} has the path {one!r}")
+            with atomic_file(folder / one) as file:
+                self._catalog.artifacts.copy_file(kind, name, version.files[one], file)
         with contextlib.suppress(OSError):  # in use by a search: it does no harm
             _remove_files(folder, (before or {}).keys() - version.files.keys())
 

@@ -118,7 +118,7 @@ class ArtifactTable:
                 with self._engine.connect().execution_options(**WRITE) as connection, connection.begin():
                     if _put_in_force(connection, kind, name, found, new):
                         _write_parts(connection, kind, name, {digests[one]: files[one] for one in files})
-                        backend_behind(connection).end_writing(connection)
+                        backend_behind(connection).note_change(connection)
                         return new
             except IntegrityError:  # another one was put first
                 continue
@@ -129,7 +129,7 @@ class ArtifactTable:
         with self._engine.connect().execution_options(**WRITE) as connection, connection.begin():
             for table in (artifact_parts, artifacts):
                 connection.execute(delete(table).where(table.c.kind == kind, table.c.name == name))
-            backend_behind(connection).end_writing(connection)
+            backend_behind(connection).note_change(connection)
 
 
 def copy_artifacts(source: Connection, target: Connection) -> None:

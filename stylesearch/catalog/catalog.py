@@ -104,7 +104,8 @@ class Catalog:
         self.shown = ShownReader(self._reading)
         self.selection = ProductReader(self._reading)
         self.artifacts = ArtifactTable(engine)
-        self._id: str | None = None
+        self._state: int | None = None  # as it was told last
+        self._id: tuple[int | None, str] | None = None  # with the state before it was read
         self._changes = backend.changes(engine)
         self.facets = FacetCounts(self._reading, self.state)
         self._selections = FeatureSelections(self._reading, self.state)
@@ -178,19 +179,22 @@ class Catalog:
     def id(self) -> str:
         """Random id, 16 hexadecimal digits, from the catalog's creation; a copy has that of the original.
 
+        It is read again when ``state`` has told of a change: an import by another process gives it a new one.
+
         Raises:
             CatalogDamaged: the catalog has none.
         """
-        if self._id is None:
-            with self._connect() as connection:
-                # Every search asks for it: plain SQL, since compiling a statement takes longer than running
-                # it.
-                row = connection.exec_driver_sql(f"SELECT value FROM about WHERE name = '{CATALOG_ID}'")
-                self._id = row.scalar()
-        if not isinstance(self._id, str) or not _CATALOG_ID.fullmatch(self._id):
-            self._id, found = None, self._id
+        known, state = self._id, self._state
+        if known is not None and known[0] == state:
+            return known[1]
+        with self._connect() as connection:
+            # Searches ask for it: plain SQL, since compiling a statement takes longer than running it.
+            row = connection.exec_driver_sql(f"SELECT value FROM about WHERE name = '{CATALOG_ID}'")
+            found = row.scalar()
+        if not isinstance(found, str) or not _CATALOG_ID.fullmatch(found):
             raise CatalogDamaged(f"about has no {CATALOG_ID} of 16 hexadecimal digits. Found: {found!r}")
-        return self._id
+        self._id = (state, found)
+        return found
 
     @property
     def engine(self) -> Engine:
@@ -205,7 +209,8 @@ class Catalog:
         Raises:
             CatalogError: the database cannot be read any more.
         """
-        return self._changes.count()
+        self._state = state = self._changes.count()
+        return state
 
     def close(self) -> None:
         """Closes the database; the catalog cannot be used after that."""

@@ -20,7 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
 from stylesearch.catalog.backends import Backend, backend_of
-from stylesearch.catalog.schema_version import HEAD, read_revision
+from stylesearch.catalog.schema_version import HEAD, own_tables, read_revision
 from stylesearch.catalog.tables import VECTOR_TABLES, metadata
 from stylesearch.errors import CatalogError
 
@@ -115,15 +115,17 @@ def schema_drift(connection: Connection) -> list[str]:
     """Lists how a database differs from ``stylesearch.catalog.tables``; empty where they agree.
 
     Tables of vectors are no part of the schema: they are derived, and come and go with the fits of spaces.
+    Nor are those of other programs in other schemas that ``search_path`` names.
     """
+    own = own_tables(connection)
+
+    def is_of_the_schema(name: str | None, kind: str, parents: object) -> bool:
+        return kind != "table" or name is None or (name in own and not name.startswith(VECTOR_TABLES))
+
     context = MigrationContext.configure(
-        connection, opts={"compare_type": True, "include_name": _is_of_the_schema}
+        connection, opts={"compare_type": True, "include_name": is_of_the_schema}
     )
     return [str(difference) for difference in compare_metadata(context, metadata)]
-
-
-def _is_of_the_schema(name: str | None, kind: str, parents: object) -> bool:
-    return not (kind == "table" and name is not None and name.startswith(VECTOR_TABLES))
 
 
 def make_config(connection: Connection) -> Config:

@@ -15,7 +15,15 @@ from stylesearch.errors import CatalogDamaged, CatalogTooNew
 if TYPE_CHECKING:
     from stylesearch.catalog.records import FeatureSet
 
-__all__ = ["CATALOG_ID", "HEAD", "NEEDS_STYLESEARCH", "REVISIONS", "complete_mark", "read_revision"]
+__all__ = [
+    "CATALOG_ID",
+    "HEAD",
+    "NEEDS_STYLESEARCH",
+    "REVISIONS",
+    "complete_mark",
+    "own_tables",
+    "read_revision",
+]
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004")
 """Every revision of the schema, oldest first; a test compares them with the migration scripts."""
@@ -45,9 +53,9 @@ def read_revision(connection: Connection, place: str) -> str | None:
         CatalogTooNew: the revision is unknown to this program.
         CatalogDamaged: the database is no catalog.
     """
-    schema, backend = inspect(connection), backend_behind(connection)
-    if not schema.has_table("alembic_version") or not schema.has_table("about"):
-        if schema.get_table_names():
+    tables, backend = own_tables(connection), backend_behind(connection)
+    if not {"alembic_version", about.name} <= tables:
+        if tables:
             raise CatalogDamaged(
                 f"{place} is a database without the tables of a catalog",
                 hint=f"restore a backup, or {backend.advice_for_new}",
@@ -68,6 +76,12 @@ def read_revision(connection: Connection, place: str) -> str | None:
             hint="pip install --upgrade stylesearch",
         )
     return str(revision)
+
+
+def own_tables(connection: Connection) -> frozenset[str]:
+    """Names of the tables in the schema that a catalog is in, and not of those in others that are visible."""
+    schema = inspect(connection)
+    return frozenset(schema.get_table_names(schema=schema.default_schema_name))
 
 
 def _own_version() -> str:

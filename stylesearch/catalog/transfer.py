@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Table, delete, exists, func, insert, or_, select
+from sqlalchemy import Connection, Insert, Table, delete, exists, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from stylesearch.catalog.artifact_table import copy_artifacts
@@ -286,6 +286,7 @@ class _VectorParts:
 def _make_room(connection: Connection, overwrite: bool) -> None:
     """Removes all rows that are moved, or refuses a catalog that has some."""
     if overwrite:
+        backend_behind(connection).drop_derived(connection)
         for one in reversed(exported_tables()):
             kept = [about.c.name.not_in(OWN_FACTS)] if one is about else []
             connection.execute(delete(one).where(*kept))
@@ -305,6 +306,7 @@ def _finish(connection: Connection, catalog_id: str) -> None:
     ShownCounts(connection).count_anew()
     connection.execute(delete(about).where(about.c.name == CATALOG_ID))
     connection.execute(insert(about), {"name": CATALOG_ID, "value": catalog_id})
+    backend_behind(connection).analyze(connection)
 
 
 def _count_rows(connection: Connection) -> dict[str, int]:
@@ -459,24 +461,43 @@ def _insert(
     rows: Sequence[tuple[int, dict[str, Any]]],
     explain: Callable[[int, str], Exception],
 ) -> None:
-    """Inserts numbered rows; of those that the database refuses, the first is named by ``explain``."""
+    """Inserts numbered rows; of those that the database refuses, the first is named by ``explain``.
+
+    An error that is not of a row stays what it is: a full disk, a missing right, a connection that was lost.
+    """
     if not rows:
         return
     statement = insert(plain_table(one))
-    try:
-        with connection.begin_nested():
-            connection.execute(statement, [row for _, row in rows])
+    if _try_to_insert(connection, statement, [row for _, row in rows]) is None:
         return
-    except (IntegrityError, CatalogError):
-        pass
     for number, row in rows:
-        try:
-            with connection.begin_nested():
-                connection.execute(statement, row)
-        except IntegrityError as error:
+        error = _try_to_insert(connection, statement, row)
+        if isinstance(error, IntegrityError):
             raise explain(number, f"it does not fit the rows before: {error.orig}") from error
-        except CatalogError as error:
+        if error is not None:
             raise explain(number, str(error)) from error
+
+
+def _try_to_insert(
+    connection: Connection, statement: Insert, values: dict[str, Any] | list[dict[str, Any]]
+) -> IntegrityError | CatalogError | None:
+    """Inserts rows; returns the error that one of them can be to blame for: then none of them is inserted.
+
+    Raises:
+        CatalogError: no row is to blame. The database may have rolled back all before it, and does not know
+            the savepoint any more.
+    """
+    savepoint = connection.begin_nested()
+    try:
+        connection.execute(statement, values)
+    except (IntegrityError, CatalogError) as error:
+        of_values = connection.dialect.loaded_dbapi.DataError
+        if not isinstance(error, IntegrityError) and not isinstance(error.__cause__, of_values):
+            raise
+        savepoint.rollback()
+        return error
+    savepoint.commit()
+    return None
 
 
 def _check_filing(connection: Connection, reader: PartReader) -> None:

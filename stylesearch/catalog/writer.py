@@ -327,6 +327,7 @@ class Writer:
         """
         written = cast(products.c.variants, String)
         statement = select(products.c.id, written).where(written != "[]").order_by(products.c.pk)
+        statement = statement.execution_options(yield_per=1000)  # or all are held at once
         found: dict[str, tuple[Variant, ...]] = {}
         for product_id, text in self._open().execute(statement):
             try:  # of a few only, the values are made: that takes longer than reading the texts

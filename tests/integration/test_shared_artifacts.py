@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import sqlite3
 import warnings
@@ -14,6 +15,9 @@ import numpy as np
 import pytest
 
 import stylesearch as ss
+from stylesearch.artifacts.shared import CatalogArtifacts
+from stylesearch.catalog import Catalog
+from stylesearch.catalog.artifact_table import ArtifactTable
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.search import IndexWarning, fitted_space, maintenance
 from stylesearch.search.fitted_space import SpaceLocation
@@ -173,6 +177,47 @@ def test_a_damaged_copy_is_read_again_and_damage_in_the_catalog_is_told(
         c.indexes.build()
         assert c.indexes.verify() == []
     assert list(a.models) == []
+
+
+@pytest.mark.parametrize("after", [b"new", None])
+def test_a_version_that_is_replaced_while_it_is_copied_gives_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bytes | None
+) -> None:
+    copy_file = ArtifactTable.copy_file
+
+    def and_another_machine_was_first(table: ArtifactTable, *arguments: Any) -> None:
+        monkeypatch.undo()
+        if after is None:
+            other.artifacts.remove("model", "a")
+        else:
+            other.artifacts.put("model", "a", {"model.json": b"{}", "large": after})
+        copy_file(table, *arguments)
+
+    with Catalog.open(tmp_path / "catalog.db") as catalog, Catalog.open(tmp_path / "catalog.db") as other:
+        other.artifacts.put("model", "a", {"model.json": b"{}", "large": b"old"})
+        artifacts = CatalogArtifacts(tmp_path / "home", catalog)
+        monkeypatch.setattr(ArtifactTable, "copy_file", and_another_machine_was_first)
+        folder = artifacts.get("model", "a")
+        assert (folder and (folder / "large").read_bytes()) == after
+        assert artifacts.names("model") == ([] if after is None else ["a"])
+        assert (tmp_path / "home" / "models" / "a" / "model.json").exists() == (after is not None)
+
+
+def test_a_version_that_changes_again_and_again_while_it_is_copied_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_file, numbers = ArtifactTable.copy_file, itertools.count()
+
+    def and_another_machine_was_first(table: ArtifactTable, *arguments: Any) -> None:
+        catalog.artifacts.put("model", "a", {"model.json": str(next(numbers)).encode()})
+        copy_file(table, *arguments)
+
+    with Catalog.open(tmp_path / "catalog.db") as catalog:
+        catalog.artifacts.put("model", "a", {"model.json": b"{}"})
+        artifacts = CatalogArtifacts(tmp_path / "home", catalog)
+        monkeypatch.setattr(ArtifactTable, "copy_file", and_another_machine_was_first)
+        with pytest.raises(SpaceError, match="was changed 5 times while it was copied"):
+            artifacts.get("model", "a")
 
 
 def test_a_model_of_before_is_of_one_machine_until_it_is_shared(folder: Path) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 import stylesearch as ss
 from stylesearch.errors import ConfigError
+from stylesearch.search import IndexWarning
 from tests.integration.tiny_shop import COLORS, EXTRACTOR, draw, ingest_tiny_shop, jpeg
 from tests.postgres_server import PostgresServer
 
@@ -108,6 +109,33 @@ def test_the_first_search_of_a_process_uses_the_table_also_as_a_role_that_reads(
     finally:
         postgres_server.execute("DROP OWNED BY pgvector_reader", database=database)
         postgres_server.execute("DROP ROLE pgvector_reader", database=database)
+
+
+@pytest.mark.parametrize("options", ["", "?options=-csearch_path%3D%22my-shop%22,public"])
+def test_what_replaces_the_features_leaves_no_table_that_says_it_has_them(
+    postgres_server: PostgresServer, postgres: str, database: str, tmp_path: Path, options: str
+) -> None:
+    postgres_server.execute('CREATE SCHEMA "my-shop" AUTHORIZATION shop', database=database)
+    home, shared = ingest_tiny_shop(tmp_path), {"db": f"{postgres}{options}", "candidates": "pgvector"}
+    shared |= {"extractor": EXTRACTOR, "regions": "few"}
+    photo = jpeg(draw(COLORS["dress"]["red"]))
+    with ss.open(home) as shop:
+        before = hits(shop, photo)
+        shop.database.copy(shared["db"])
+    with ss.open(tmp_path / "shared", **shared) as other:  # type: ignore[arg-type]
+        other.indexes.build()
+        assert len(postgres_server.execute(VECTOR_TABLES, database=database)) == 1
+    with ss.open(home) as shop:
+        shop.database.copy(shared["db"], overwrite=True)
+        shop.database.export(tmp_path / "export")
+    assert postgres_server.execute(VECTOR_TABLES, database=database) == []
+    with ss.open(tmp_path / "shared", **shared) as other:  # type: ignore[arg-type]
+        with pytest.warns(IndexWarning, match="is not built yet"):
+            assert hits(other, photo) == before
+        other.indexes.build()
+        assert hits(other, photo) == before
+        other.database.import_from(tmp_path / "export", overwrite=True)
+        assert postgres_server.execute(VECTOR_TABLES, database=database) == []
 
 
 def test_settings_that_pgvector_cannot_serve_are_refused(

@@ -12,17 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
 from stylesearch.catalog.backends import PoolSettings, backend_of
-from stylesearch.catalog.migrate import check_schema, current_revision
+from stylesearch.catalog.migrate import HEAD, check_schema, current_revision
+from stylesearch.catalog.tables import metadata
+from stylesearch.catalog.transfer import copy_tables
 from stylesearch.cli.main import cli
 from stylesearch.cli.process import run
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked, DatasetError
-from stylesearch.types import Domain, Product
+from stylesearch.types import Domain, Product, Variant
 from tests.postgres_server import PostgresServer
 from tests.servers.pooler import Pooler
 
@@ -127,6 +130,53 @@ def test_each_schema_of_a_database_can_have_a_catalog_and_a_writer_of_its_own(po
         assert [product.id for product in second.products()] == ["of-two"]
 
 
+OF_ANOTHER_PROGRAM = (
+    "CREATE TABLE public.alembic_version (version_num varchar(32))",
+    "INSERT INTO public.alembic_version VALUES ('5f2c8a')",
+    'CREATE TABLE public."Order" ("Order id" serial PRIMARY KEY, price int)',
+    'INSERT INTO public."Order" (price) VALUES (9)',
+    "CREATE TABLE public.features (id serial PRIMARY KEY, name text)",
+    "SELECT setval('public.features_id_seq', 1000)",
+    "CREATE TABLE public.products (pk int, colour text)",
+)
+
+
+@pytest.mark.parametrize("schema", ["shop", "my-shop", "Shop"])
+def test_a_schema_of_its_own_keeps_a_catalog_apart_from_the_tables_of_another_program(
+    postgres: str, postgres_server: PostgresServer, tmp_path: Path, schema: str
+) -> None:
+    database = str(make_url(postgres).database)
+    with (engine := backend_of(postgres).engine()).begin() as connection:
+        for statement in (f'CREATE SCHEMA "{schema}"', "CREATE SCHEMA two", *OF_ANOTHER_PROGRAM):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    # An index that the server does not rely on: it is the other program's to mend.
+    invalid = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.\"Order_pkey\"'::regclass"
+    postgres_server.execute(invalid, database=database)
+
+    place, two = (f"{postgres}?options=-csearch_path%3D%22{one}%22,public" for one in (schema, "two"))
+    assert not backend_of(place).exists()
+    assert not backend_of(place).is_readonly()
+    with backend_of(place).upgrading(0), backend_of(two).upgrading(0):
+        pass  # each waits for its own
+    with Catalog.open(place) as catalog, Catalog.open(tmp_path / "catalog.db") as source:
+        with source.writing() as writer:
+            add(writer, "a")
+        with catalog.writing() as writer, writer.transaction(), source.snapshot() as rows:
+            copy_tables(rows, writer.connection())
+        with catalog.writing() as writer:
+            add(writer, "b")
+        assert [one.id for one in catalog.products()] == ["a", "b"]
+        assert catalog.revision == current_revision(place) == HEAD
+    assert check_schema(place) == []
+    tables = f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'"
+    assert postgres_server.execute(tables, database=database) == [(len(metadata.tables) + 1,)]
+    others = "SELECT last_value, is_called FROM public.features_id_seq"
+    assert postgres_server.execute(others, database=database) == [(1000, True)]
+    with pytest.raises(CatalogDamaged, match="without the tables of a catalog"):
+        Catalog.open(f"{postgres}?options=-csearch_path%3Dpublic")
+
+
 HOLD = """
 import sys
 from stylesearch.catalog import Catalog
@@ -199,6 +249,10 @@ def test_the_highest_id_is_not_told_before_its_row(catalog: Catalog) -> None:
                 pk = writer.connection().execute(text("SELECT pk FROM images")).scalar_one()
                 writer.add_features(feature_set, [pk], np.ones((1, 4), np.float32))
             assert catalog.highest_feature_id() == highest
+            state = catalog.state()
+            catalog.artifacts.put("fit", "a", {"space.json": b"1"})  # by another machine, without the lock
+            catalog.artifacts.remove("fit", "a")
+            assert (catalog.highest_feature_id(), catalog.state()) == (highest, state + 2)
     assert catalog.highest_feature_id() > highest
 
 
@@ -207,7 +261,12 @@ def test_no_password_is_told_anywhere(
 ) -> None:
     bad = "postgresql://nobody:geheim@127.0.0.1:1/shop?sslpassword=geheim&connect_timeout=1"
     backend = backend_of(bad)
-    assert "geheim" not in f"{backend} {backend.shown} {backend.places}"
+    for secret in ("", "&oauth_client_secret=geheim", "&scram_client_key=geheim&scram_server_key=geheim"):
+        hidden = backend_of(f"{bad}{secret}")
+        assert "geheim" not in f"{hidden} {hidden.shown} {hidden.places}"
+    with pytest.raises(CatalogError, match="cannot connect to") as caught:  # libpq repeats what it is given
+        backend_of(f"{bad}&scram_client_key=geheim").exists()
+    assert "geheim" not in f"{caught.value} {caught.value.hint}"
     with pytest.raises(CatalogError, match="cannot connect to") as caught:
         backend.exists()
     assert "geheim" not in f"{caught.value} {caught.value.hint}"
@@ -289,17 +348,21 @@ def test_a_pool_that_is_empty_says_which_settings_make_it_larger(postgres_catalo
     assert "db_pool_size" in caught.value.hint
 
 
+def cut(server: PostgresServer, url: str) -> None:
+    """Ends all sessions of a database."""
+    server.execute(
+        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
+        f"WHERE datname = '{make_url(url).database}' AND pid <> pg_backend_pid()"
+    )
+
+
 def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
     catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer
 ) -> None:
-    cut = (
-        "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity "
-        f"WHERE datname = '{make_url(postgres_catalog).database}' AND pid <> pg_backend_pid()"
-    )
     with catalog.writing() as writer:
         add(writer, "a")
     state = catalog.state()
-    postgres_server.execute(cut)
+    cut(postgres_server, postgres_catalog)
     assert [one.id for one in catalog.products()] == ["a"]
     with (
         pytest.raises(CatalogError, match="was lost") as caught,
@@ -307,13 +370,54 @@ def test_cut_connections_are_survived_by_readers_and_leave_nothing_of_a_writer(
         writer.transaction(),
     ):
         writer.upsert_products([Product("b", "B", "dress")], source="mine")
-        postgres_server.execute(cut)
+        cut(postgres_server, postgres_catalog)
         writer.upsert_products([Product("c", "C", "dress")], source="mine")
     assert "nothing of a transaction" in caught.value.hint
     assert [one.id for one in catalog.products()] == ["a"]
     assert catalog.state() == state
     with catalog.writing(timeout=5) as writer:
         add(writer, "d")
+
+
+def test_a_connection_that_is_cut_while_rows_are_copied_is_told_as_lost(
+    catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    with Catalog.open(tmp_path / "catalog.db") as source:
+        with source.writing() as writer:
+            add(writer, "a", "b")
+        with (
+            pytest.raises(CatalogError, match=r"^the connection to .* was lost"),
+            catalog.writing() as writer,
+            source.snapshot() as rows,
+            writer.transaction(),
+        ):
+            copy_tables(rows, writer.connection(), progress=lambda *_: cut(postgres_server, postgres_catalog))
+    assert catalog.totals() == (0, 0)
+
+
+def test_the_server_knows_how_large_a_copy_is_at_once(catalog: Catalog, tmp_path: Path) -> None:
+    """Otherwise it plans as for empty tables, until autovacuum has looked at them."""
+    with Catalog.open(tmp_path / "catalog.db") as source:
+        with source.writing() as writer:
+            add(writer, "a", "b", "c")
+        with catalog.writing() as writer, writer.transaction(), source.snapshot() as rows:
+            copy_tables(rows, writer.connection())
+    sizes = (
+        "SELECT relname, reltuples FROM pg_class WHERE relname IN ('products', 'features', 'shown_counts')"
+    )
+    with catalog._connect() as connection:
+        known = dict(connection.exec_driver_sql(sizes).all())
+    assert known == {"products": 3, "features": 3, "shown_counts": 3}
+
+
+def test_both_ends_give_up_a_connection_whose_other_machine_is_gone(catalog: Catalog) -> None:
+    """Keepalives end what is idle; what was sent and is never acknowledged needs a time of its own."""
+    with catalog.writing() as writer, writer.transaction():
+        driver = writer.connection().connection.dbapi_connection
+        assert isinstance(driver, psycopg.Connection)
+        assert driver.info.get_parameters()["tcp_user_timeout"] == "60000"
+        server = writer.connection().exec_driver_sql("SHOW tcp_user_timeout").scalar()
+        assert server == "60000"
 
 
 def test_what_is_read_asks_the_server_once(
@@ -330,6 +434,35 @@ def test_what_is_read_asks_the_server_once(
         read()
         (told,) = postgres_server.execute(last)
         assert told[0].startswith(statement)
+
+
+def test_the_variants_of_all_products_are_not_held_at_once(catalog: Catalog) -> None:
+    cursors = []
+    listener = lambda _, cursor, statement, *__: cursors.append((statement, cursor))  # noqa: E731
+    with catalog.writing() as writer, writer.transaction():
+        variants = (Variant("v1", {"size": "M"}),)
+        writer.upsert_products([Product("a", "A", "dress", variants=variants)], source="mine")
+        event.listen(catalog.engine, "before_cursor_execute", listener)
+        assert writer.find_variants({"v1", "v2"}) == {"a": variants}
+        event.remove(catalog.engine, "before_cursor_execute", listener)
+    ((statement, cursor),) = cursors
+    assert "variants" in statement
+    assert isinstance(cursor, psycopg.ServerCursor)  # any other fetches all rows when it executes
+
+
+def test_a_writer_whose_session_has_ended_is_told_so_and_of_no_pooler(
+    catalog: Catalog, postgres_catalog: str, postgres_server: PostgresServer
+) -> None:
+    with catalog.writing() as writer:
+        add(writer, "a")
+        cut(postgres_server, postgres_catalog)
+        with pytest.raises(CatalogError, match="was lost"):
+            add(writer, "b")
+        with pytest.raises(CatalogError, match="has ended, perhaps with the server") as caught:
+            add(writer, "b")
+        assert "run it again" in caught.value.hint
+        assert "pooler" not in caught.value.hint
+    assert [one.id for one in catalog.products()] == ["a"]
 
 
 def test_a_lock_that_someone_released_stops_the_writer(catalog: Catalog) -> None:
@@ -359,6 +492,11 @@ def test_a_pooler_that_shares_sessions_may_read_but_not_write(
             if keeps_sessions:
                 with catalog.writing() as writer:
                     add(writer, "b")
+                    with writer._connection.begin():
+                        writer._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+                    with pytest.raises(CatalogError, match="does not hold the writer's lock") as caught:
+                        add(writer, "c")
+                assert "pool_mode = transaction" in caught.value.hint
                 return
             with pytest.raises(CatalogError, match="pool_mode = transaction") as caught, catalog.writing():
                 pass
@@ -378,19 +516,28 @@ def test_a_nul_in_a_title_is_refused_before_anything_is_written(catalog: Catalog
     assert catalog.products() == []
 
 
-def test_rows_are_not_replaced_under_another_process(catalog: Catalog, postgres_catalog: str) -> None:
-    with backend_of(postgres_catalog).replacing():
-        pass
-    other = backend_of(f"{postgres_catalog}?application_name=process%207%20on%20elsewhere")
-    engine = other.engine()
-    with engine.connect() as held:
-        held.exec_driver_sql("SELECT 1")
-        with (
-            pytest.raises(CatalogLocked, match="process 7 on elsewhere has the database"),
-            catalog.backend.replacing(),
-        ):
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["", "web", "w" * 70])
+def test_rows_are_not_replaced_under_another_process_whatever_it_is_called(
+    catalog: Catalog, postgres_catalog: str, name: str
+) -> None:
+    named = f"{postgres_catalog}?application_name={name}" if name else postgres_catalog
+    with Catalog.open(named) as own, own._connect():  # of this process: it knows what it does
+        with catalog.backend.replacing(), own.backend.replacing():
             pass
-    engine.dispose()
+        with subprocess.Popen(
+            [sys.executable, "-c", HOLD, named], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as holder:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            process = rf"process {holder.pid} on [^ ]+{', w' if name else ''}"
+            for one in (catalog, own):
+                with (
+                    pytest.raises(CatalogLocked, match=f"^{process}.* has the database"),
+                    one.backend.replacing(),
+                ):
+                    pass
+            holder.kill()
 
 
 @pytest.mark.slow

@@ -24,6 +24,22 @@ def test_home_comes_from_the_environment() -> None:
     assert load_settings({}, {"STYLESEARCH_HOME": "/somewhere/shop"}).home == Path("/somewhere/shop")
 
 
+@pytest.mark.parametrize(
+    ("db", "shares"),
+    [
+        ("postgresql://shop@db/shop", True),
+        ("postgresql+psycopg://shop@db/shop", True),
+        ("postgresql-copy.db", False),
+        ("postgresql+old.db", False),
+        ("", False),
+    ],
+)
+def test_only_a_url_of_postgresql_makes_machines_share_fits_and_models(
+    tmp_path: Path, db: str, shares: bool
+) -> None:
+    assert Settings(home=tmp_path, db=db).shares_artifacts is shares
+
+
 def test_the_database_is_in_the_home_unless_told_otherwise(tmp_path: Path) -> None:
     assert load_settings({"home": tmp_path}, {}).database == str(tmp_path / "catalog.db")
     assert load_settings({"db": "sqlite:///x.db"}, {}).database == "sqlite:///x.db"

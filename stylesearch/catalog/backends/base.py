@@ -193,6 +193,15 @@ class Backend(Protocol):
     def raise_keys(self, connection: Connection) -> None:
         """Makes new rows of all tables come after rows that were inserted with their keys."""
 
+    def drop_derived(self, connection: Connection) -> None:
+        """Drops tables that were made of features, beside those of the catalog, when all of these go.
+
+        Emptied, they would still say that they have all features up to some id.
+        """
+
+    def analyze(self, connection: Connection) -> None:
+        """Has the database look at how large its tables are, where it plans by that and would do so later."""
+
     def begin_writing(self, connection: Connection) -> None:
         """Begins a transaction of the writer's.
 
@@ -202,6 +211,12 @@ class Backend(Protocol):
 
     def end_writing(self, connection: Connection) -> None:
         """Notes, in a transaction of the writer's, that it changes the catalog: its last statement."""
+
+    def note_change(self, connection: Connection) -> None:
+        """Notes that a transaction changes the catalog, but no features: its last statement.
+
+        It may be another's than the writer's, whose ids of features are not to be told before its commit.
+        """
 
     def refuse_emptied(self, connection: Connection) -> None:
         """Refuses a database without tables that had some once, where that can be told.

@@ -17,9 +17,10 @@ from sqlalchemy.engine import URL, ExceptionContext
 
 from stylesearch.catalog.backends.base import BACKEND, Damage, LooseEnd, PoolSettings
 from stylesearch.catalog.backends.postgresql_errors import explain
-from stylesearch.catalog.backends.postgresql_lock import WriterLock, check_session
-from stylesearch.catalog.backends.postgresql_pool import Pool, own_name, prepare_connections
+from stylesearch.catalog.backends.postgresql_lock import OWN_SCHEMA, WriterLock, check_session
+from stylesearch.catalog.backends.postgresql_pool import Pool, is_of_this_process, prepare_connections
 from stylesearch.catalog.stored_types import parse_json
+from stylesearch.catalog.tables import VECTOR_TABLES, metadata
 from stylesearch.errors import (
     CatalogDamaged,
     CatalogError,
@@ -30,8 +31,16 @@ from stylesearch.errors import (
 
 __all__ = ["PostgresBackend"]
 
-KEEPALIVE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""Seconds and tries after which a connection to a machine that is gone is given up."""
+KEEPALIVE: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds: while a statement is on its way no keepalive is sent
+}
+"""When a connection to a machine that is gone is given up: after a minute."""
+
+MOST_NAMED: Final = 3
+"""Processes that have the database open, of which a message gives the names."""
 
 OLDEST: Final = 140000
 """Oldest version of the server, as it gives its number."""
@@ -41,13 +50,13 @@ _ABOUT_SERVER: Final = text(
 )
 
 _EXISTS: Final = text(
-    "SELECT to_regclass('alembic_version') IS NOT NULL OR EXISTS (SELECT FROM pg_class "
-    "WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p'))"
+    f"SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = {OWN_SCHEMA} AND relkind IN ('r', 'p'))"
 )
 
 _IS_READONLY: Final = text(
     "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only')::boolean "
-    "OR NOT coalesce(has_table_privilege(to_regclass('features'), 'INSERT'), true)"
+    "OR NOT coalesce(has_table_privilege(to_regclass(quote_ident(current_schema()) || '.features'), "
+    "'INSERT'), true)"
 )
 
 _HIGHEST: Final = text("SELECT value FROM counters WHERE name = 'highest_feature_id'")
@@ -60,36 +69,37 @@ _RAISE_IDS: Final = text(
 )
 """The next id is never smaller than it would be: ``nextval`` takes it, and ``false`` gives it back."""
 
-_COUNT_CHANGE: Final = text(
+_COUNT_CHANGE: Final = text("UPDATE counters SET value = value + 1 WHERE name = 'changes'")
+
+_COUNT_FEATURES: Final = text(
     "UPDATE counters SET value = CASE name WHEN 'changes' THEN value + 1 "
     "ELSE greatest(value, pg_sequence_last_value(pg_get_serial_sequence('features', 'id')::regclass)) END "
     "WHERE name IN ('changes', 'highest_feature_id')"
 )
+"""For the writer alone: the sequence rises before the rows of another transaction are committed."""
 
-_OTHER_PROCESSES: Final = text(
+_PROCESSES: Final = text(
     "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = current_database() "
-    "AND application_name LIKE 'process % on %' AND application_name <> :own "
-    "ORDER BY application_name LIMIT 3"
+    "AND application_name LIKE 'process % on %' ORDER BY application_name"
 )
 
-_SERIAL_COLUMNS: Final = text(
-    "SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 "
-    "WHERE c.relkind = 'r' AND pg_table_is_visible(c.oid) AND NOT a.attisdropped "
-    "AND pg_get_serial_sequence(quote_ident(c.relname), a.attname) IS NOT NULL"
+_VECTOR_TABLES: Final = text(
+    f"SELECT relname FROM pg_class WHERE relnamespace = {OWN_SCHEMA} AND relkind = 'r' "
+    f"AND relname ~ '^{VECTOR_TABLES}[0-9a-f]+_[0-9a-z_]+$'"
 )
 
 _INDEXES: Final = text(
     "SELECT count(*) FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid "
-    "WHERE pg_table_is_visible(t.oid) AND t.relnamespace NOT IN ('pg_catalog'::regnamespace)"
+    f"WHERE t.relnamespace = {OWN_SCHEMA}"
 )
 
 _INVALID: Final = text(
     "SELECT 'the index ' || c.relname || ' of ' || t.relname || ' is not valid', c.relname "
     "FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid "
-    "WHERE pg_table_is_visible(t.oid) AND NOT i.indisvalid "
+    f"WHERE t.relnamespace = {OWN_SCHEMA} AND NOT i.indisvalid "
     "UNION ALL SELECT 'the constraint ' || o.conname || ' of ' || t.relname || ' was never checked', NULL "
     "FROM pg_constraint o JOIN pg_class t ON t.oid = o.conrelid "
-    "WHERE pg_table_is_visible(t.oid) AND NOT o.convalidated LIMIT :limit"
+    f"WHERE t.relnamespace = {OWN_SCHEMA} AND NOT o.convalidated LIMIT :limit"
 )
 
 
@@ -121,8 +131,8 @@ class PostgresBackend:
 
     @functools.cached_property
     def shown(self) -> str:
-        """The URL without passwords."""
-        hidden = {name: "***" for name in self._url.query if "password" in name}
+        """The URL without passwords and other secrets."""
+        hidden = {name: "***" for name in self._url.query if _is_secret(name)}
         shown = self._url.update_query_dict(hidden).set(drivername="postgresql")
         return shown.render_as_string(hide_password=True)
 
@@ -164,14 +174,7 @@ class PostgresBackend:
             # Not False where it may write: that would override a default of the role or the database.
             execution_options={BACKEND: self, **({"postgresql_readonly": True} if readonly else {})},
         )
-        secrets = frozenset(
-            str(one)
-            for one in (
-                self._url.password,
-                *(value for name, value in self._url.query.items() if "password" in name),
-            )
-            if one
-        )
+        secrets = self._secrets()
 
         def explain_here(context: ExceptionContext) -> None:
             explain(context, self.shown, secrets)
@@ -220,10 +223,11 @@ class PostgresBackend:
     def replacing(self) -> Iterator[None]:
         """Looks for sessions of other processes: they would not notice that ids mean other rows."""
         with self._connect() as connection:
-            others = list(connection.execute(_OTHER_PROCESSES, {"own": own_name()}).scalars())
+            names = connection.execute(_PROCESSES).scalars().all()
+        others = [name for name in names if not is_of_this_process(name)]
         if others:
             raise CatalogLocked(
-                f"{', '.join(others)} has the database {self} open",
+                f"{'; '.join(others[:MOST_NAMED])} has the database {self} open",
                 hint="end `stylesearch serve` and whatever else uses it, and try again",
             )
         yield
@@ -245,21 +249,34 @@ class PostgresBackend:
 
     def raise_keys(self, connection: Connection) -> None:
         """Raises the sequences of all tables."""
-        for table, column in connection.execute(_SERIAL_COLUMNS).all():
-            connection.execute(
-                text(
-                    f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), greatest(max({column}), "
-                    f"nextval(pg_get_serial_sequence('{table}', '{column}')) - 1)) FROM {table}"
-                    f" HAVING max({column}) IS NOT NULL"
-                )
+        for table in metadata.sorted_tables:
+            if (key := table.autoincrement_column) is None:
+                continue
+            sequence = f"pg_get_serial_sequence('{table.name}', '{key.name}')"
+            connection.exec_driver_sql(
+                f"SELECT setval({sequence}, greatest(max({key.name}), nextval({sequence}) - 1)) "
+                f"FROM {table.name} HAVING max({key.name}) IS NOT NULL"
             )
+
+    def drop_derived(self, connection: Connection) -> None:
+        """Drops the tables of vectors of pgvector."""
+        for name in connection.execute(_VECTOR_TABLES).scalars().all():
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+
+    def analyze(self, connection: Connection) -> None:
+        """Has the server gather statistics; it leaves out, with a warning, what another role owns."""
+        connection.exec_driver_sql(f"ANALYZE {', '.join(metadata.tables)}")
 
     def begin_writing(self, connection: Connection) -> None:
         """Checks that the session still has the lock."""
         WriterLock(connection, self.shown).check()
 
     def end_writing(self, connection: Connection) -> None:
-        """Raises the counters."""
+        """Raises both counters."""
+        connection.execute(_COUNT_FEATURES)
+
+    def note_change(self, connection: Connection) -> None:
+        """Raises the counter of changes."""
         connection.execute(_COUNT_CHANGE)
 
     def refuse_emptied(self, connection: Connection) -> None:
@@ -297,6 +314,13 @@ class PostgresBackend:
             "`stylesearch db export`, `db import` and `db copy` move a catalog between databases",
         )
 
+    def _secrets(self) -> frozenset[str]:
+        """What no message repeats of the URL: its password, and the values of parameters that are secret."""
+        found = {str(self._url.password or "")}
+        for name, values in self._url.normalized_query.items():
+            found.update(values if _is_secret(name) else ())
+        return frozenset(found - {""})
+
     @contextlib.contextmanager
     def _connect(self) -> Iterator[Connection]:
         engine = self.engine()
@@ -305,6 +329,12 @@ class PostgresBackend:
                 yield connection
         finally:
             engine.dispose()
+
+
+def _is_secret(parameter: str) -> bool:
+    """Whether a parameter of libpq has a value that nobody may see."""
+    keys = ("scram_client_key", "scram_server_key")
+    return "password" in parameter or "secret" in parameter or parameter in keys
 
 
 class _Upgrading:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from stylesearch.catalog.backends.base import BUSY_SECONDS, SECONDS_BEFORE_SAYING_SO
 from stylesearch.errors import CatalogError, CatalogLocked
 
-__all__ = ["WriterLock", "check_session"]
+__all__ = ["OWN_SCHEMA", "WriterLock", "check_session"]
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +25,17 @@ SESSION_SETTINGS: Final = (
     "SET tcp_keepalives_idle = 30",
     "SET tcp_keepalives_interval = 10",
     "SET tcp_keepalives_count = 3",
+    "SET tcp_user_timeout = '60s'",
     f"SET lock_timeout = {round(BUSY_SECONDS * 1000)}",
 )
 
-_SCHEMA: Final = text(
-    "SELECT coalesce((SELECT relnamespace FROM pg_class WHERE oid = to_regclass('alembic_version')), "
-    "current_schema()::regnamespace)::oid::bigint"
-)
+OWN_SCHEMA: Final = "quote_ident(current_schema())::regnamespace"
+"""SQL for the schema that a catalog is in: the first of ``search_path`` that there is.
+
+What is in the others is visible too, and may be another program's.
+"""
+
+_SCHEMA: Final = text(f"SELECT {OWN_SCHEMA}::oid::bigint")
 
 _TRY: Final = text("SELECT pg_try_advisory_lock(:key)")
 _WAIT: Final = text("SELECT pg_advisory_lock(:key)")
@@ -84,13 +88,18 @@ class WriterLock:
         """Checks, in a transaction, that this session holds the lock.
 
         Raises:
-            CatalogError: it does not: the session is another one than the one that took it.
+            CatalogError: it does not: the session is another one than the one that took it, which has ended.
         """
-        if not any(row[1] for row in self._holders(self._key())):
-            raise CatalogError(
-                f"the session that writes to {self._place} does not hold the writer's lock any more",
-                hint=f"write without {_POOLER}; and let nobody release advisory locks of others",
-            )
+        if any(row[1] for row in self._holders(self._key())):
+            return
+        hint = "run it again: what was committed is kept, and nothing of a transaction that was cut"
+        if self._connection.connection.info.get("behind_pooler"):
+            hint += f"; if that does not help, write without {_POOLER}"
+        raise CatalogError(
+            f"the session that writes to {self._place} does not hold the writer's lock any more: it has "
+            "ended, perhaps with the server",
+            hint=hint,
+        )
 
     def _set_session(self) -> None:
         with self._connection.begin():

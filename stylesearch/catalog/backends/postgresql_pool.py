@@ -17,7 +17,7 @@ from stylesearch.errors import CatalogError
 if TYPE_CHECKING:
     import psycopg
 
-__all__ = ["Pool", "own_name", "prepare_connections"]
+__all__ = ["Pool", "is_of_this_process", "prepare_connections"]
 
 
 class Pool(QueuePool):
@@ -51,9 +51,16 @@ def prepare_connections(engine: Engine) -> None:
     event.listen(engine, "checkout", replace_dead)
 
 
-def own_name() -> str:
-    """The name of this process; the server keeps 63 bytes of it."""
-    return f"process {os.getpid()} on {socket.gethostname()}"[:63]
+def name_of_process(given: str = "") -> str:
+    """The name of this process, with that of its connections in the URL; the server keeps 63 bytes of it."""
+    name = f"process {os.getpid()} on {socket.gethostname()}"
+    return f"{name}, {given}"[:63] if given else name[:63]
+
+
+def is_of_this_process(name: str) -> bool:
+    """Whether ``name_of_process`` made a name here, for a URL with any name of its own."""
+    own = name_of_process()
+    return name == own or name.startswith(f"{own}, "[:63])
 
 
 def _has_news(connection: psycopg.Connection[Any]) -> bool:
@@ -67,7 +74,7 @@ def _has_news(connection: psycopg.Connection[Any]) -> bool:
 
 def _name_process(dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
     """Has the server show the process that a connection is of; in a process that was forked too."""
-    options.setdefault("application_name", own_name())
+    options["application_name"] = name_of_process(options.get("application_name", ""))
 
 
 def _look_for_pooler(connection: psycopg.Connection[Any], record: ConnectionPoolEntry) -> None:

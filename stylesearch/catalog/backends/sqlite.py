@@ -188,11 +188,20 @@ class SqliteBackend:
     def raise_keys(self, connection: Connection) -> None:
         """Does nothing: SQLite numbers new rows after those that are there."""
 
+    def drop_derived(self, connection: Connection) -> None:
+        """Does nothing: indexes lie in files, and say which catalog they are of."""
+
+    def analyze(self, connection: Connection) -> None:
+        """Does nothing: SQLite plans without statistics."""
+
     def begin_writing(self, connection: Connection) -> None:
         """Does nothing: the lock file is held until the writer ends."""
 
     def end_writing(self, connection: Connection) -> None:
         """Does nothing: SQLite counts commits, and stores the largest id, by itself."""
+
+    def note_change(self, connection: Connection) -> None:
+        """Does nothing: SQLite counts commits by itself."""
 
     def refuse_emptied(self, connection: Connection) -> None:
         """Refuses a file that was not made by ``prepare_new_file``: a new one has a page."""

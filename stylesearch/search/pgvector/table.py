@@ -17,6 +17,7 @@ from pgvector import HalfVector
 from sqlalchemy import Connection, Select
 
 from stylesearch.array_types import Floats
+from stylesearch.catalog.backends.postgresql_lock import OWN_SCHEMA
 from stylesearch.catalog.tables import VECTOR_TABLES
 from stylesearch.data_files import check_fields
 from stylesearch.search.pgvector.halfvec import Half, send_in_binary, to_half
@@ -38,7 +39,7 @@ MOST_IN_SIGHT: Final = 1_000
 """Largest value of ``hnsw.ef_search``."""
 
 _COMMENT: Final = "obj_description(oid, 'pg_class')"
-_TABLE: Final = "FROM pg_class WHERE relname = :name AND relkind = 'r' AND pg_table_is_visible(oid)"
+_TABLE: Final = f"FROM pg_class WHERE relname = :name AND relkind = 'r' AND relnamespace = {OWN_SCHEMA}"
 """Not ``to_regclass``: that may miss what another transaction has committed since this one began."""
 
 _SEARCH: Final = {
@@ -225,10 +226,10 @@ def table_name(key: str, version: str, metric: str) -> str:
 
 
 def tables_of(connection: Connection, key: str) -> list[str]:
-    """Names of all tables of a space that searches can see, sorted."""
+    """Names of all tables of a space beside those of the catalog, sorted."""
     statement = sa.text(
         "SELECT relname FROM pg_class WHERE relkind = 'r' AND starts_with(relname, :prefix) "
-        "AND pg_table_is_visible(oid) ORDER BY relname"
+        f"AND relnamespace = {OWN_SCHEMA} ORDER BY relname"
     )
     return list(connection.execute(statement.bindparams(prefix=_prefix_of(key))).scalars())
 

@@ -97,6 +97,16 @@ def test_a_copy_for_two_who_write_gets_an_id_of_its_own(
     assert other.id != catalog.id
 
 
+def test_whoever_has_it_open_reads_the_id_of_what_replaces_it(
+    catalog: Catalog, shop: dict[str, int], other: Catalog
+) -> None:
+    with Catalog.open(other.backend) as opened:
+        before = opened.id
+        copy(catalog, other, new_id=True)
+        opened.state()
+        assert opened.id == other.id != before
+
+
 def test_what_is_there_stays_unless_told(catalog: Catalog, shop: dict[str, int], other: Catalog) -> None:
     with other.writing() as opened, opened.transaction():
         opened.upsert_products([Product("old", "Old", "dress")], source="shop")
@@ -143,6 +153,24 @@ def test_a_damaged_vector_is_named_and_not_copied(
     with pytest.raises(CatalogDamaged, match=r"feature 2\b"):
         copy(catalog, other)
     assert other.totals() == (0, 0)
+
+
+def test_a_full_disk_is_told_as_one_and_blames_no_row(
+    catalog_file: Path, writer: Writer, catalog: Catalog, shop: dict[str, int], tmp_path: Path
+) -> None:
+    with writer.transaction():
+        writer.upsert_products([Product("red", "long " * 10_000, "dress")], source="shop")
+    with Catalog.open(tmp_path / "other.db") as other, other.writing() as opened:
+        with opened.transaction():
+            n_pages = opened.connection().exec_driver_sql("PRAGMA page_count").scalar_one()
+            opened.connection().exec_driver_sql(f"PRAGMA max_page_count = {n_pages}")
+        with (
+            pytest.raises(CatalogError, match=r"^no space left for the catalog") as caught,
+            opened.transaction(),
+            catalog.snapshot() as rows,
+        ):
+            copy_tables(rows, opened.connection())
+        assert "free some space" in caught.value.hint
 
 
 @pytest.mark.servers
