@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import socket
@@ -31,6 +32,10 @@ class Pool(QueuePool):
                 f"all {self.size() + self._max_overflow} connections to the database are in use",
                 hint="make db_pool_size or db_pool_overflow larger, or ask less at once",
             ) from error
+
+
+# SQLAlchemy would report each engine's pool at the level "info", under this module's name.
+logging.getLogger(f"{__name__}.{Pool.__name__}").setLevel(logging.WARNING)
 
 
 def prepare_connections(engine: Engine) -> None:
