@@ -93,6 +93,12 @@ class ExtractionOptions:
         """Threads, or batches that the executor runs at once; of a cluster a function, since that changes."""
         return self.executor.n_slots if isinstance(self.executor, ClusterExecutor) else self.n_workers
 
+    def name_stage(self, stage: str) -> str:
+        """A stage of an extraction as it is told: with the number of workers, where a cluster does it."""
+        if isinstance(self.executor, ClusterExecutor):
+            return f"{stage}: {self.executor.describe()}"
+        return stage
+
 
 @dataclass(eq=False, slots=True)
 class Sample:

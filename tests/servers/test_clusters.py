@@ -189,6 +189,7 @@ def test_eval_computes_what_is_missing_there(patchworks: Path, monkeypatch: pyte
     with _open_elsewhere(patchworks, monkeypatch) as there:
         study = there.evaluate(["hog@32"], metrics=("l2",), progress=lambda stage, *_: said.add(stage))
         assert "features of hog@32: 2 workers" in said
+        assert not any("worker" in one for one in said if not one.startswith(("features of", "regions of")))
         assert study.run("hog@32", "l2").micro.n_queries == N_PRODUCTS
 
 
