@@ -159,7 +159,7 @@ def train(
         from .train_submit import submit as submit_training
 
         flags = {"extractor": extractor, "engine": engine, "precision": precision, "weights": weights}
-        submit_training(shared, submit, name, **flags, cluster=cluster)
+        submit_training(shared, submit, name, default=choices["default"], **flags, cluster=cluster)
         return
     quiet = shared.verbosity < 0
     asked = {key: value for key, value in choices.items() if value is not None}

@@ -190,12 +190,12 @@ def _compute_features(
     through_catalog, through_cache = split_queries(protocol.queries, settings.regions)
     wanted = list({one.pk: one for one in (*protocol.gallery, *through_catalog)}.values())
     feature_set, failures = compute_missing(
-        context.catalog, extractor, wanted, context.extraction, context.tell(f"features of {name}")
+        context.catalog, extractor, wanted, context.extraction, context.tell_extraction(f"features of {name}")
     )
     if through_cache:
         cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, settings.regions)
         failures |= compute_regions(
-            cache, extractor, through_cache, context.extraction, context.tell(f"regions of {name}")
+            cache, extractor, through_cache, context.extraction, context.tell_extraction(f"regions of {name}")
         )
     return feature_set, failures
 

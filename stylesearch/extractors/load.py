@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -25,7 +22,6 @@ from stylesearch.extractors.spec import COLORS, TEXTURE, ExtractorSpec
 from stylesearch.extractors.user_model import user_model_recipe
 from stylesearch.extractors.weights import WeightsSource, find_weights, imagenet_path, keras_models_folder
 from stylesearch.extractors.with_colors import ExtractorWithColors
-from stylesearch.files import expand_user
 from stylesearch.parallel import usable_cores
 from stylesearch.registry import unknown_name
 
@@ -181,7 +177,7 @@ def load_extractor(
             WHITE_BOXES.load(name),
             size,
             compute,
-            functools.partial(load_extractor, _anywhere(spec), throughput=throughput),
+            functools.partial(load_extractor, spec.with_absolute_paths, throughput=throughput),
         )
     if name in BACKBONES:
         backbone = BACKBONES[name]
@@ -200,7 +196,7 @@ def load_extractor(
         concurrency=usable_cores() if throughput and choice.device == "CPU" else 1 + throughput,
         import_engine=functools.partial(_import_engine, choice),
         load=functools.partial(
-            load_extractor, dataclasses.replace(_anywhere(spec), with_colors=False), throughput=throughput
+            load_extractor, spec.with_absolute_paths.without_colors, throughput=throughput
         ),
     )
     return ExtractorWithColors(network) if spec.with_colors else network
@@ -271,16 +267,6 @@ def _describe(backbone: Backbone, choice: EngineChoice) -> ExtractorInfo:
         device=choice.device,
         summary=backbone.summary,
     )
-
-
-def _anywhere(spec: ExtractorSpec) -> ExtractorSpec:
-    """The spec for a process with another working directory: with absolute paths."""
-    name, weights = spec.name, spec.weights
-    if spec.is_model_file:
-        name = str(Path(name).absolute())
-    if weights is not None and not re.fullmatch("imagenet|random(:.*)?", weights):
-        weights = str(expand_user(weights).absolute())
-    return dataclasses.replace(spec, name=name, weights=weights)
 
 
 def _choose_size(backbone: Backbone, size: int | None) -> int:

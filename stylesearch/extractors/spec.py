@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from stylesearch.errors import ConfigError
+from stylesearch.files import expand_user
 
 __all__ = ["COLORS", "TEXTURE", "ExtractorSpec", "absolute_spec", "relative_spec"]
 
@@ -142,6 +143,16 @@ class ExtractorSpec:
     def without_colors(self) -> Self:
         """The spec of the network alone."""
         return dataclasses.replace(self, with_colors=False)
+
+    @property
+    def with_absolute_paths(self) -> Self:
+        """The spec for a process with another working directory: files are named from the root on."""
+        name, weights = self.name, self.weights
+        if self.is_model_file:
+            name = str(expand_user(name).absolute())
+        if weights is not None and not re.fullmatch("imagenet|random(:.*)?", weights):
+            weights = str(expand_user(weights).absolute())
+        return dataclasses.replace(self, name=name, weights=weights)
 
     def with_options(self, **options: Any) -> Self:
         """A copy in which options that are neither None nor ``"auto"`` replace its own.

@@ -57,6 +57,11 @@ class StudyContext:
         progress = self.progress
         return None if progress is None else lambda done, total: progress(stage, done, total)
 
+    def tell_extraction(self, stage: str) -> ReportCount | None:
+        """The same for a stage that workers do, where there is a cluster: their number is told too."""
+        progress, name = self.progress, self.extraction.name_stage
+        return None if progress is None else lambda done, total: progress(name(stage), done, total)
+
     def count(self, stage: str, n_total: int) -> Callable[[int], None] | None:
         """Returns a function that reports the progress of a stage of known length as ``(n_done)``."""
         progress = self.progress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ __all__ = [
 
 NOT_DECODED: Final = "it was not decoded"
 """The error of an image that was only looked at, until it is decoded or found by its content."""
+
+_UNSEEN: Final = {errno.ENOENT, errno.ENOTDIR, errno.EACCES}
+"""Errors of a file that is not there, or may not be read: on another machine it may be otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ def prepare_image(task: Task, *, sizes: Mapping[str, int], max_pixels: int) -> P
     exception.
 
     A file that exists but cannot be read just now (no permission, a network share that fails) does not make
-    the image unusable: where the catalog has it as usable it stays so, and the failure is reported.
+    the image unusable: where the catalog has it as usable it stays so, and the failure is reported. Where
+    this runs on another machine than the catalog's, ``unseen`` tells that the file is not there, which that
+    other machine may know better.
 
     Args:
         task: the image, and the features that it lacks.
@@ -147,7 +153,8 @@ def prepare_regions(image: CatalogImage, *, plan: str, size: int, max_pixels: in
     except StyleSearchError as error:
         return PhotoSample(image, failure=str(error))
     except OSError as error:
-        return PhotoSample(image, failure=error.strerror or str(error))
+        unseen = image.image.path if error.errno in _UNSEEN else None
+        return PhotoSample(image, failure=error.strerror or str(error), unseen=unseen)
     return PhotoSample(image, inputs=inputs)
 
 
@@ -176,6 +183,7 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int | None) -> Pr
     is_same = known is not None and known.error is None and known.box == record.box
     file = None if content is None else str(content.path)
     sha256 = None if content is None else content.sha256
+    where = file or record.path
     try:
         key = None
         if content is None:
@@ -185,7 +193,6 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int | None) -> Pr
                 return PreparedImage(task, known_entry(record, known))
         elif known and is_same and not task.lacking and content.sha256 == known.sha256:
             return PreparedImage(task, replace(known_entry(record, known), file=file))
-        where = file or record.path
         data = b""
         # A file that is probably the one that is known is not held as a whole only to be hashed.
         if known and is_same and not task.lacking:
@@ -211,7 +218,9 @@ def _prepare(task: Task, sizes: Mapping[str, int], max_pixels: int | None) -> Pr
         return PreparedImage(task, replace(_entry(record, error=str(error)), sha256=sha256, file=file))
     except OSError as error:
         is_gone = isinstance(error, FileNotFoundError)
-        return _unreadable(task, error.strerror or str(error), is_gone=is_gone)
+        prepared = _unreadable(task, error.strerror or str(error), is_gone=is_gone)
+        prepared.unseen = where if error.errno in _UNSEEN else None
+        return prepared
     entry = ImageEntry(
         record.product.id,
         record.path,

@@ -13,6 +13,9 @@ time, so that they can be asked for here before anything is decoded:
 items -> look (read, hash) -> known here? -> no: batches -> prepare and extract -> samples, in their order
 ```
 
+Whether a file is gone is decided here, as a worker may lack the folder that all share: the answer of one that
+does not see what is here is not taken.
+
 Either way pictures are decoded in processes of their own (``stylesearch.images.processes``); the limits of
 what that takes hold for each process of the executor.
 
@@ -46,6 +49,7 @@ from stylesearch.extractors.with_colors import ExtractorWithColors
 from stylesearch.features.cluster.executor import ClusterExecutor
 from stylesearch.images.limits import DecodingLimits, decoding_limits, limit_decoding
 from stylesearch.images.processes.pool import decoder_processes
+from stylesearch.images.source import is_lost
 from stylesearch.parallel import quick_switches
 
 if TYPE_CHECKING:
@@ -89,6 +93,12 @@ class ExtractionOptions:
         """Threads, or batches that the executor runs at once; of a cluster a function, since that changes."""
         return self.executor.n_slots if isinstance(self.executor, ClusterExecutor) else self.n_workers
 
+    def name_stage(self, stage: str) -> str:
+        """A stage of an extraction as it is told: with the number of workers, where a cluster does it."""
+        if isinstance(self.executor, ClusterExecutor):
+            return f"{stage}: {self.executor.describe()}"
+        return stage
+
 
 @dataclass(eq=False, slots=True)
 class Sample:
@@ -102,6 +112,7 @@ class Sample:
         vectors: features by the extractor's fingerprint, float32 (regions, dim). Vectors that are set before
             the extraction are kept; those of a network that is used with colors get the colors appended.
         failure: the reason why there is nothing to extract from, or None.
+        unseen: path of the file that is not there, or may not be read, in the process that prepared it.
         n_extracted: how many extractors were run on it.
         prepare_seconds: processor time of ``prepare``, if that measures it.
         extract_seconds: the sample's share of the wall time of the extraction.
@@ -112,6 +123,7 @@ class Sample:
     wanted: frozenset[str] | None = field(default=None, kw_only=True)
     vectors: dict[str, Floats] = field(default_factory=dict, kw_only=True)
     failure: str | None = field(default=None, kw_only=True)
+    unseen: str | None = field(default=None, kw_only=True)
     n_extracted: int = field(default=0, kw_only=True)
     prepare_seconds: float = field(default=0.0, kw_only=True)
     extract_seconds: float = field(default=0.0, kw_only=True)
@@ -176,7 +188,8 @@ def extract_stream(
         look: with an executor: makes a sample that is looked at, of what may be known by its content, else
             one that is finished. None: all is prepared at once.
         give_up: makes the sample of an item that the executor has lost with its worker too often
-            (``BatchLost``), and of the reason; None: that is raised.
+            (``BatchLost``), and of the reason; None: that is raised. With an executor also of an item whose
+            file was not seen there, unless nothing is at its path here.
 
     Yields:
         The samples, in the order of the items. An exception of ``prepare`` or of an extractor is raised in
@@ -364,7 +377,7 @@ class _Elsewhere:
     def look(self, lists: Iterable[list[Any]], look: Callable[[Any], Any]) -> Generator[Any]:
         """Looks at items."""
         job = partial(_look_at_all, look, decoding_limits())
-        pairs = ((items, self._executor.submit(job, items)) for items in lists)
+        pairs = ((items, self._submit_job("", job, items)) for items in lists)
         with closing(_in_order(pairs, lambda: self._window() // LOOKED_AT_ONCE + 2)) as futures:
             for items, future in futures:
                 for item, sample in zip(items, self._result(future, items), strict=True):
@@ -396,9 +409,14 @@ class _Elsewhere:
         return batch, done
 
     def _start(self, batch: list[_Pending[Any]]) -> Future[list[Any]]:
+        return self._submit_job(self._purpose, self._job, batch)
+
+    def _submit_job(
+        self, purpose: str, job: Callable[[list[Any]], list[Any]], items: list[Any]
+    ) -> Future[list[Any]]:
         if isinstance(self._executor, ClusterExecutor):
-            return self._executor.submit_for(self._purpose, self._job, batch)
-        return self._executor.submit(self._job, batch)
+            return self._executor.submit_for(purpose, _find_unseen, job, items)
+        return self._executor.submit(job, items)
 
     def _window(self) -> int:
         """Batches on the way: each worker has one, and one more waits for it."""
@@ -406,11 +424,24 @@ class _Elsewhere:
 
     def _result(self, future: Future[list[Any]], items: list[Any]) -> list[Any]:
         try:
-            return future.result()
+            samples = future.result()
         except BatchLost as lost:
             if self._give_up is None:
                 raise
             return [self._give_up(item, str(lost)) for item in items]
+        if self._give_up is None:
+            return samples
+        return [
+            sample
+            if sample.unseen is None or is_lost(sample.unseen)
+            else self._give_up(item, f"{sample.unseen} was not seen by the process that was to read it")
+            for item, sample in zip(items, samples, strict=True)
+        ]
+
+
+def _find_unseen(samples: list[Sample]) -> str | None:
+    """The first file that can be read here, and could not where its sample was prepared."""
+    return next((one.unseen for one in samples if one.unseen and os.access(one.unseen, os.R_OK)), None)
 
 
 def _look_at_all(look: Callable[[Any], Any], limits: DecodingLimits, items: list[Any]) -> list[Any]:

@@ -59,7 +59,8 @@ def ingest(
         importer: reads the source.
         extractors: each extracts features of every image.
         options: options for reading and storing the source.
-        progress: called as ``progress("pictures", n_done, n_total)``, first with none done.
+        progress: called as ``progress("pictures", n_done, n_total)``, first with none done; where a cluster
+            does it, with the number of workers: ``"pictures: 2 workers"``.
 
     Returns:
         the report: what was done, and what could not be used.
@@ -72,7 +73,7 @@ def ingest(
     began = time.perf_counter()
     check_options(importer, options.source)
     n_total = count_listed(importer, source, options.source) if progress else None
-    extraction = options.extraction
+    extraction, name_stage = options.extraction, options.extraction.name_stage
     name = options.name or str(source)
     run = Run(catalog, extractors, options, name, str(source))
     run.report.notes += options.notes
@@ -103,15 +104,15 @@ def ingest(
         )
         began_images = time.perf_counter()
         if progress:
-            progress("pictures", 0, n_total)  # callers that report a rate start their clock here
+            progress(name_stage("pictures"), 0, n_total)  # callers that report a rate start their clock here
         with closing(samples):
             for chunk in _chunks(samples):
                 run.store(writer, chunk)
                 if progress:
                     n_total = n_total and max(n_total, run.report.processed)
-                    progress("pictures", run.report.processed, n_total)
+                    progress(name_stage("pictures"), run.report.processed, n_total)
             if progress:  # what the source was expected to list was an estimate
-                progress("pictures", run.report.processed, run.report.processed)
+                progress(name_stage("pictures"), run.report.processed, run.report.processed)
         run.report.seconds["pictures"] = time.perf_counter() - began_images
         with writer.transaction():
             run.finish(writer)

@@ -394,12 +394,14 @@ def load_pairs(
     wanted |= {one.pk: one for one in through_catalog}
     stage = f"features of {spec}"
     feature_set, failures = compute_missing(
-        context.catalog, extractor, list(wanted.values()), context.extraction, context.tell(stage)
+        context.catalog, extractor, list(wanted.values()), context.extraction, context.tell_extraction(stage)
     )
     if through_cache:
         cache = RegionCache(context.cache, extractor.fingerprint, extractor.dim, options.regions)
         stage = f"regions of {spec}"
-        failures |= compute_regions(cache, extractor, through_cache, context.extraction, context.tell(stage))
+        failures |= compute_regions(
+            cache, extractor, through_cache, context.extraction, context.tell_extraction(stage)
+        )
     if failures:
         images = [one for one in images if one.pk not in failures]
         pairs = find_pairs(images, pairs.kind, near=near, min_products=options.min_products)

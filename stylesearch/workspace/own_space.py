@@ -144,13 +144,16 @@ class OwnSpace:
         from stylesearch.features.images import list_images
         from stylesearch.types import Domain, Failure
 
+        extraction = self._resources.extraction_options
+        name_stage = extraction.name_stage
         images = [one for one in list_images(catalog) if one.image.domain == Domain.SHOP]
         _, reasons = compute_missing(
             catalog,
             self._resources.extractor(self._wanted, throughput=True),
             images,
-            self._resources.extraction_options,
-            progress and (lambda n_done, n_total: progress("pictures without texture", n_done, n_total)),
+            extraction,
+            progress
+            and (lambda n_done, n_total: progress(name_stage("pictures without texture"), n_done, n_total)),
         )
         return [Failure(one.image.path, reasons[one.pk]) for one in images if one.pk in reasons]
 

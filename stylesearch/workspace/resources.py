@@ -251,7 +251,7 @@ class Resources:
             cache=self.cache,
             extraction=self.extraction_options,
             max_bytes=max_memory * 2**20,
-            progress=self.with_workers(progress),
+            progress=progress,
             model=self.model_card,
         )
 
@@ -278,18 +278,6 @@ class Resources:
 
                 self._cluster = open_cluster(self.settings.cluster)
             return self._cluster
-
-    def with_workers(self, progress: ReportProgress | None) -> ReportProgress | None:
-        """Returns a function that reports progress with the number of workers, where there is a cluster."""
-        if progress is None or not self.settings.cluster:
-            return progress
-
-        def tell(stage: str, n_done: int, n_total: int | None) -> None:
-            cluster = self._cluster
-            named = stage if cluster is None or ": " in stage else f"{stage}: {cluster.describe()}"
-            progress(named, n_done, n_total)
-
-        return tell
 
     def cluster_notes(self) -> list[str]:
         """What is to be said of the workers that were used."""

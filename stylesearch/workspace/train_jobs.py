@@ -9,15 +9,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shlex
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from stylesearch.errors import ClusterError, ConfigError, MissingDependency, TrainingError
+from stylesearch.extractors.spec import ExtractorSpec
+from stylesearch.images.source import is_remote
 from stylesearch.settings import ENVIRONMENT_PREFIX, Settings
 
-__all__ = ["TrainJob", "job_environment", "jobs_address", "submit_training"]
+__all__ = ["TrainJob", "job_environment", "jobs_address", "submit_training", "with_absolute_paths"]
+
+MAX_TRIES: Final = 5
+"""How often in turn a log may end, with nothing new in it, while its job runs."""
+
+SECONDS_BETWEEN_TRIES: Final = 2.0
 
 JOBS_PORT: Final = 8265
 """The port at which a Ray head takes jobs, unless it was told another."""
@@ -47,27 +55,45 @@ class TrainJob:
     def follow(self, write: Callable[[str], None]) -> None:
         """Hands its log on as it is written, until the job ends.
 
+        Where the log ends before the job, it is followed again from there on.
+
         Raises:
             TrainingError: it failed, or somebody stopped it.
-            ClusterError: the cluster does not answer any more.
+            ClusterError: the cluster does not answer any more, or the log ends again and again.
         """
-        try:
-            asyncio.run(self._follow(write))
-            info = self._client.get_job_info(self.id)
-        except (OSError, RuntimeError) as error:
-            raise ClusterError(
-                f"the log of job {self.id} cannot be read any more: {error}", hint=self.how_to_follow
-            ) from error
-        state = str(getattr(info.status, "value", info.status))
+        n_seen = n_tries = 0
+        while True:
+            try:
+                n_read = asyncio.run(self._follow(write, n_seen))
+                info = self._client.get_job_info(self.id)
+            except (OSError, RuntimeError) as error:
+                raise ClusterError(
+                    f"the log of job {self.id} cannot be read any more: {error}", hint=self.how_to_follow
+                ) from error
+            state = str(getattr(info.status, "value", info.status))
+            if state not in ("PENDING", "RUNNING"):
+                break
+            n_tries = 1 if n_read > n_seen else n_tries + 1
+            if n_tries >= MAX_TRIES:
+                raise ClusterError(
+                    f"the log of job {self.id} ends, and the job is {state}", hint=self.how_to_follow
+                )
+            n_seen = max(n_seen, n_read)
+            time.sleep(SECONDS_BETWEEN_TRIES)
         if state != "SUCCEEDED":
             raise TrainingError(
                 f"the job {self.id} ended as {state}: {info.message}",
                 hint=f"ray job logs {self.id} --address {self.address}",
             )
 
-    async def _follow(self, write: Callable[[str], None]) -> None:
+    async def _follow(self, write: Callable[[str], None], n_seen: int) -> int:
+        """Hands the log on from a character on; returns how many it had. Ray tells it from the beginning."""
+        n_read = 0
         async for lines in self._client.tail_job_logs(self.id):
-            write(lines)
+            if new := lines[max(0, n_seen - n_read) :]:
+                write(new)
+            n_read += len(lines)
+        return n_read
 
 
 def submit_training(settings: Settings, address: str, arguments: Sequence[str]) -> TrainJob:
@@ -130,17 +156,33 @@ def job_environment(settings: Settings) -> dict[str, str]:
     A folder or file goes by its absolute path, which has to be there on the job's machine too. Where models
     are kept in the catalog, the job needs no folder of ours: it uses one of its own.
     """
+    settings = with_absolute_paths(settings)
     values: dict[str, Any] = {
         one.name: value
         for one in dataclasses.fields(Settings)
         if (value := getattr(settings, one.name)) != one.default
     }
-    values.pop("home", None)
-    if not settings.shares_artifacts:
-        values["home"] = settings.home.absolute()
-    if settings.db and "://" not in settings.db:
-        values["db"] = Path(settings.db).absolute()
+    if settings.shares_artifacts:
+        del values["home"]
     return {
         ENVIRONMENT_PREFIX + name.upper(): str(value).lower() if isinstance(value, bool) else str(value)
         for name, value in values.items()
     }
+
+
+def with_absolute_paths(settings: Settings) -> Settings:
+    """The settings for a process with another working directory: folders and files from the root on.
+
+    Raises:
+        ConfigError: the extractor is written in no way that is known.
+    """
+    spec = ExtractorSpec.parse(settings.extractor)
+    spec = dataclasses.replace(spec, weights=settings.weights or None).with_absolute_paths
+    uploads, db = settings.uploads, settings.db
+    return settings.replace(
+        home=settings.home.absolute(),
+        db=db if not db or "://" in db else str(Path(db).absolute()),
+        uploads=uploads if not uploads or is_remote(uploads) else str(Path(uploads).absolute()),
+        extractor=str(spec),
+        weights=spec.weights or "",
+    )

@@ -234,8 +234,7 @@ class Workspace:
         specs = list(chosen.kept.get("extractors") or self.extractors_to_fill())
         catalog = self._resources.catalog(create=True)
         loaded = [self._resources.extractor(spec, throughput=True) for spec in specs]
-        told = self._resources.with_workers(progress)
-        report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=told)
+        report = ingest(catalog, chosen.path, chosen.importer, loaded, ingest_options, progress=progress)
         report.notes += self._resources.cluster_notes()
         self._complete(report, specs, progress)
         return report

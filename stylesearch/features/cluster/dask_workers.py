@@ -43,7 +43,7 @@ class DaskWorkers:
         host, separator, port = address.rpartition(":")
         place = f"{host}:{port}" if separator else f"{address}:8786"
         self._numbers = itertools.count(1)
-        self._waiting: dict[str, Any] = {}
+        self._waiting: dict[str, tuple[str, Any]] = {}  # worker and task, by key
         try:
             connect: Any = distributed.Client  # it has no types
             self._client: Any = connect(
@@ -62,15 +62,18 @@ class DaskWorkers:
     def present(self) -> Mapping[str, int]:
         try:
             found = self._client.scheduler_info(n_workers=-1).get("workers")
+            if found is None:  # what a client knows that has closed itself
+                raise ClusterError("the scheduler has ended, or could not be reached for too long")
+            # A worker that was started again at the same address has another id.
+            self._addresses = {
+                f"{address} ({worker['id']})": (address, int(worker["nthreads"]))
+                for address, worker in found.items()
+            }
+            # Else the scheduler keeps them, and runs them where a worker is started at that address again.
+            waiting = list(self._waiting.values())
+            self._cancel([task for worker, task in waiting if worker not in self._addresses])
         except (OSError, TimeoutError, RuntimeError) as error:
             raise ClusterError(f"the scheduler does not answer: {error}") from error
-        if found is None:  # what a client knows that has closed itself
-            raise ClusterError("the scheduler has ended, or could not be reached for too long")
-        # A worker that was started again at the same address has another id.
-        self._addresses = {
-            f"{address} ({worker['id']})": (address, int(worker["nthreads"]))
-            for address, worker in found.items()
-        }
         return {name: n_threads for name, (_, n_threads) in self._addresses.items()}
 
     def call(self, worker: str, call: bytes, version: str) -> Future[bytes]:
@@ -93,7 +96,7 @@ class DaskWorkers:
         except (OSError, RuntimeError) as error:  # the client has closed itself meanwhile
             raise WorkerLost(f"{worker} cannot be reached: {error}") from error
         answer: Future[bytes] = Future()
-        self._waiting[key] = task
+        self._waiting[key] = worker, task
         task.add_done_callback(lambda done: self._pass_on(key, done, worker, answer))
         return answer
 
@@ -112,7 +115,9 @@ class DaskWorkers:
             answer.set_exception(error)
 
     def close(self) -> None:
-        running = list(self._waiting.values())
-        if running:
-            self._client.cancel(running, force=True)
+        self._cancel([task for _, task in list(self._waiting.values())])
         self._client.close(timeout=5)
+
+    def _cancel(self, tasks: list[Any]) -> None:
+        if tasks:
+            self._client.cancel(tasks, force=True)

@@ -4,8 +4,8 @@ One queue, in this process, for all kinds of clusters:
 
 ```text
 submit -> queue -> a worker that is free -> its outcome -> the future
-            ^ its worker died: up to 5 tries       | it would compute other vectors: refused, by name
-            +--------------------------------------+
+            ^ its worker died: up to 5 tries       | it would compute other vectors, or does not see a file
+            +--------------------------------------+ that is here: refused, by name
 ```
 """
 
@@ -39,7 +39,7 @@ SECONDS_BETWEEN_LOOKS: Final = 1.0
 """Between two looks at which workers are there."""
 
 SECONDS_WITHOUT_WORKERS: Final = 120.0
-"""How long it is waited for a worker while there is none."""
+"""How long it is waited for a worker while there is none, unless none could ever be used."""
 
 SECONDS_OF_DISTRUST: Final = 30.0
 """A worker that was lost and is still listed gets nothing for so long: most often it is dead."""
@@ -50,13 +50,24 @@ Made = TypeVar("Made")
 
 @dataclass(eq=False, slots=True)
 class _Call:
-    """A call that is to be answered; ``n_lost`` is how many workers died over it."""
+    """A call that is to be answered.
+
+    Attributes:
+        find_unseen: finds in its value a file that the worker did not see though it is here.
+        since: when it was queued.
+        n_lost: how many workers died over it.
+        last: the worker that it was given to last.
+        asked_again: the worker that was asked once more, since it had not seen a file.
+    """
 
     future: Future[Any]
     pickled: bytes
     purpose: str
+    find_unseen: Callable[[Any], str | None] | None = None
+    since: float = field(default_factory=time.monotonic)
     n_lost: int = 0
     last: str = ""
+    asked_again: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -97,6 +108,7 @@ class ClusterExecutor(Executor):
         self._refused: dict[str, WorkerRefused] = {}  # that can run nothing
         self._purpose = ""
         self._lost: dict[str, float] = {}  # since when
+        self._seen: dict[str, float] = {}  # when a worker was there last that could be used, by purpose
         self._heard = time.monotonic()
         self._processors: set[str] = set()
         self._answers: collections.deque[tuple[str, _Call, Future[bytes]]] = collections.deque()
@@ -159,11 +171,12 @@ class ClusterExecutor(Executor):
         Raises:
             MissingDependency, ClusterError: it cannot be connected to.
         """
-        return self.submit_for("", fn, *args, **kwargs)
+        return self.submit_for("", None, fn, *args, **kwargs)
 
     def submit_for(
         self,
         purpose: str,
+        find_unseen: Callable[[Made], str | None] | None,
         fn: Callable[Parameters, Made],
         /,
         *args: Parameters.args,
@@ -174,12 +187,15 @@ class ClusterExecutor(Executor):
         A worker for which the function raises ``WorkerRefused`` gets no other call for this purpose, but
         those for others.
 
+        A worker whose value ``find_unseen`` finds a file in, and again when it is asked once more, gets
+        nothing more: it would take for gone what is there. The function is called in this process.
+
         Its future fails with ``BatchLost`` where workers died over it ``MAX_TRIES`` times, and with
         ``ClusterError`` where there is no worker that can be used.
         """
         if kwargs:
             raise TypeError("arguments are given by position")
-        call = _Call(Future(), pickle.dumps((fn, args)), purpose)
+        call = _Call(Future(), pickle.dumps((fn, args)), purpose, find_unseen)
         self.connect()
         with self._changed:
             if self._is_closed:
@@ -205,20 +221,15 @@ class ClusterExecutor(Executor):
     # All below runs in the thread of this executor, but for `_take_answer`.
 
     def _run(self, cluster: Workers) -> None:
-        next_look, since = 0.0, time.monotonic()
+        next_look = 0.0
         try:
             while True:
                 now = time.monotonic()
                 if now >= next_look:
                     self._look(cluster)
                     next_look = now + SECONDS_BETWEEN_LOOKS
-                    if self._workers:
-                        since = now
-                    elif now - since > self._patience or self._refused:
-                        self._fail_all()
-                        since = now
-                self._take_answers()
-                self._fail_refused()
+                self._take_answers(cluster)
+                self._fail_hopeless()
                 self._give_out(cluster)
                 with self._changed:
                     if self._is_closed:
@@ -260,7 +271,7 @@ class ClusterExecutor(Executor):
             self._bury(name)
             del self._lost[name]  # should it come back, it is welcome
 
-    def _take_answers(self) -> None:
+    def _take_answers(self, cluster: Workers) -> None:
         while self._answers:
             name, call, answer = self._answers.popleft()
             worker = self._workers.get(name)
@@ -281,8 +292,18 @@ class ClusterExecutor(Executor):
             if isinstance(outcome.error, WorkerRefused):
                 self._refuse(name, outcome.error, call.purpose if outcome.is_able else None)
                 continue
+            if unseen := self._find_unseen(call, outcome):
+                if call.asked_again == name:
+                    self._refuse(name, _does_not_see(outcome.worker, unseen))
+                else:  # the file may have come, or have been replaced, just now
+                    call.asked_again = name
+                    with self._changed:
+                        del worker.calls[call]
+                    self._give(cluster, call, name, worker)
+                continue
             with self._changed:
                 del worker.calls[call]
+                self._seen[call.purpose] = time.monotonic()
             _settle(call, outcome)
 
     def _give_out(self, cluster: Workers) -> None:
@@ -297,18 +318,33 @@ class ClusterExecutor(Executor):
                 continue
             if call.future.done():
                 continue
-            call.last = name
-            try:
-                answer = cluster.call(name, call.pickled, self._version)
-            except WorkerLost as error:
-                log.info("%s", error)
-                with self._changed:
-                    self._queue.appendleft(call)
-                self._bury(name)
-                continue
+            self._give(cluster, call, name, worker)
+
+    def _give(self, cluster: Workers, call: _Call, name: str, worker: _Worker) -> None:
+        """Gives a call to a worker; puts it back where that cannot be reached any more."""
+        call.last = name
+        try:
+            answer = cluster.call(name, call.pickled, self._version)
+        except (ClusterError, OSError, RuntimeError) as error:
+            log.info("%s cannot be reached: %s", name, error)
             with self._changed:
-                worker.calls[call] = answer
-            answer.add_done_callback(partial(self._take_answer, name, call))
+                self._queue.appendleft(call)
+            # It was not seen: else one that never takes anything would be waited for for ever.
+            self._bury(name, was_seen=False)
+            return
+        except BaseException:  # a mistake in the program: `_run` fails all that is queued
+            with self._changed:
+                self._queue.appendleft(call)
+            raise
+        with self._changed:
+            worker.calls[call] = answer
+        answer.add_done_callback(partial(self._take_answer, name, call))
+
+    @staticmethod
+    def _find_unseen(call: _Call, outcome: Outcome) -> str | None:
+        if call.find_unseen is None or outcome.error is not None:
+            return None
+        return call.find_unseen(outcome.value)
 
     def _take_answer(self, name: str, call: _Call, answer: Future[bytes]) -> None:
         with self._changed:
@@ -340,11 +376,19 @@ class ClusterExecutor(Executor):
         ]
         return min(free, key=lambda one: len(one[1].calls) / one[1].n_slots, default=None)
 
-    def _bury(self, name: str) -> None:
-        """Takes back the calls of a worker that has died or left, to be given out before all others."""
+    def _bury(self, name: str, *, was_seen: bool = True) -> None:
+        """Takes back the calls of a worker that has died or left, to be given out before all others.
+
+        Args:
+            name: its name.
+            was_seen: whether it was there until now, so that it is waited for.
+        """
         with self._changed:
-            self._lost[name] = time.monotonic()
+            now = self._lost[name] = time.monotonic()
             worker = self._workers.pop(name)
+            if was_seen:
+                purposes = {call.purpose for call in (*self._queue, *worker.calls)}
+                self._seen.update(dict.fromkeys(purposes - worker.refused.keys(), now))
             kept = []
             for call in worker.calls:
                 call.n_lost += 1
@@ -371,32 +415,27 @@ class ClusterExecutor(Executor):
                 return
             self._refused[name] = error
             del self._workers[name]
-            is_last = not self._workers
-        if is_last:
-            self._fail_all()
 
-    def _fail_refused(self) -> None:
-        """Fails what is queued for a purpose that all workers are refused for."""
+    def _fail_hopeless(self) -> None:
+        """Fails what is queued for a purpose that no worker can be used for, and none is waited for."""
         with self._changed:
-            if not self._workers:
-                return
-            failed = [
-                call
-                for call in self._queue
-                if all(call.purpose in one.refused for one in self._workers.values())
-            ]
+            unserved = {
+                purpose
+                for purpose in {call.purpose for call in self._queue}
+                if all(purpose in one.refused for one in self._workers.values())
+            }
+            failed = [call for call in self._queue if call.purpose in unserved and not self._waits(call)]
             for call in failed:
                 self._queue.remove(call)
         for call in failed:
             _fail(call, self._why_not(call.purpose))
 
-    def _fail_all(self) -> None:
-        """Fails all that is queued, as no worker can be used."""
-        with self._changed:
-            calls = list(self._queue)
-            self._queue.clear()
-        for call in calls:
-            _fail(call, self._why_not(call.purpose))
+    def _waits(self, call: _Call) -> bool:
+        """Whether a call that there is no worker for is kept for one that may come."""
+        seen = self._seen.get(call.purpose)
+        if seen is None and not self._lost and self._reasons(call.purpose):
+            return False  # there never was one that could be used
+        return time.monotonic() - max(call.since, seen or call.since) <= self._patience
 
     def _reasons(self, purpose: str) -> list[WorkerRefused]:
         """Why workers are not used for a purpose."""
@@ -423,6 +462,13 @@ def _settle(call: _Call, outcome: Outcome) -> None:
             call.future.set_exception(outcome.error)
         else:
             call.future.set_result(outcome.value)
+
+
+def _does_not_see(worker: WorkerInfo, path: str) -> WorkerRefused:
+    return WorkerRefused(
+        f"{worker} does not see {path}",
+        hint="mount the folder of the pictures at the same path on all machines",
+    )
 
 
 def _fail(call: _Call, error: ClusterError) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
+from stylesearch.errors import ClusterError
 from stylesearch.features.cluster.worker import run_pickled
 from stylesearch.features.cluster.workers import WorkerLost
 from stylesearch.parallel import usable_cores
@@ -21,7 +22,8 @@ __all__ = ["LocalWorkers"]
 class LocalWorkers:
     """Processes that are started here, each anew if it dies.
 
-    Each is a pool of one process, since a pool of several breaks as a whole when one of them dies.
+    Each is a pool of one process, since a pool of several breaks as a whole when one of them dies. Threads of
+    the pools forget those that have died, at any time.
 
     Args:
         n_processes: how many.
@@ -39,14 +41,22 @@ class LocalWorkers:
             name = f"local worker {next(self._numbers)}"
             # Spawned: a fork of a process with threads may wait for ever for a lock that one of them held.
             spawn = multiprocessing.get_context("spawn")
-            self._pools[name] = ProcessPoolExecutor(1, mp_context=spawn, initializer=_ignore_interruptions)
-            self._pids[name] = self._pools[name].submit(os.getpid)
-        return dict.fromkeys(self._pools, self._n_cores)
+            pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_ignore_interruptions)
+            try:
+                pid = pool.submit(os.getpid)
+            except OSError as error:
+                pool.shutdown(wait=False)
+                raise ClusterError(f"a process cannot be started: {error}") from error
+            self._pools[name], self._pids[name] = pool, pid
+        return dict.fromkeys(list(self._pools), self._n_cores)
 
     def call(self, worker: str, call: bytes, version: str) -> Future[bytes]:
         answer: Future[bytes] = Future()
+        pool = self._pools.get(worker)
+        if pool is None:
+            raise WorkerLost(f"{worker} has died")
         try:
-            running = self._pools[worker].submit(run_pickled, call, version, self._n_cores)
+            running = pool.submit(run_pickled, call, version, self._n_cores)
         except BrokenProcessPool as error:
             self._forget(worker)
             raise WorkerLost(f"{worker} has died") from error
@@ -64,9 +74,11 @@ class LocalWorkers:
         return answer
 
     def close(self) -> None:
-        for name in list(self._pools):
-            pid = self._pids[name]
-            self._pools[name].shutdown(wait=False, cancel_futures=True)
+        for name, pool in list(self._pools.items()):
+            pid = self._pids.get(name)
+            pool.shutdown(wait=False, cancel_futures=True)
+            if pid is None:  # it has died just now
+                continue
             with contextlib.suppress(ProcessLookupError):
                 if pid.done() and not pid.cancelled() and pid.exception() is None:
                     os.kill(pid.result(), signal.SIGTERM)

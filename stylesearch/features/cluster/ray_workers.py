@@ -33,7 +33,7 @@ class RayWorkers:
     """Processes on all nodes of a Ray cluster, as many as a node's free cores allow.
 
     An actor is never started again or asked again by Ray itself: one whose node was removed would wait for
-    ever for a node that never comes.
+    ever for a node that never comes. Threads of Ray forget those that have died, at any time.
 
     Args:
         address: ``HOST:PORT`` of Ray's client server, on the head node.
@@ -69,22 +69,25 @@ class RayWorkers:
             nodes = {one["NodeID"]: one for one in self._nodes() if one["Alive"]}
             for name, actor in list(self._actors.items()):
                 if actor.node not in nodes:
-                    del self._actors[name]
+                    self._actors.pop(name, None)
             for node, facts in nodes.items():
                 n_cores = int(facts["Resources"].get("CPU", 0))
-                taken = {one.place for one in self._actors.values() if one.node == node}
+                taken = {one.place for one in list(self._actors.values()) if one.node == node}
                 for place, start in enumerate(range(0, n_cores, CORES_OF_A_WORKER)):
                     if place not in taken:
                         self._start(node, place, min(CORES_OF_A_WORKER, n_cores - start))
-        return {name: one.n_cores for name, one in self._actors.items()}
+        return {name: one.n_cores for name, one in list(self._actors.items())}
 
     def call(self, worker: str, call: bytes, version: str) -> Future[bytes]:
-        if worker not in self._actors:
+        actor = self._actors.get(worker)
+        if actor is None:
             raise WorkerLost(f"{worker} has left")
-        actor = self._actors[worker]
         answer: Future[bytes] = Future()
-        with self._connection:
-            running = actor.handle.run.remote(call, version, actor.n_cores).future()
+        try:
+            with self._connection:
+                running = actor.handle.run.remote(call, version, actor.n_cores).future()
+        except (OSError, RuntimeError) as error:  # the connection is gone
+            raise WorkerLost(f"{worker} cannot be reached: {error}") from error
 
         def pass_on(done: Future[bytes]) -> None:
             try:
@@ -100,7 +103,7 @@ class RayWorkers:
 
     def close(self) -> None:
         with self._connection:
-            for actor in self._actors.values():
+            for actor in list(self._actors.values()):
                 self._ray.kill(actor.handle)
         self._connection.disconnect()
 
@@ -122,8 +125,12 @@ class RayWorkers:
             max_concurrency=n_cores,
             scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
         )(_Runner)
+        try:
+            handle = remote.remote()
+        except (OSError, RuntimeError) as error:
+            raise ClusterError(f"no process can be started on node {node[:8]}: {error}") from error
         name = f"ray worker {next(self._numbers)} on node {node[:8]}"
-        self._actors[name] = _Actor(remote.remote(), node, place, n_cores)
+        self._actors[name] = _Actor(handle, node, place, n_cores)
 
 
 class _Runner:

@@ -79,7 +79,9 @@ def run_pickled(call: bytes, version: str, n_cores: int) -> bytes:
         return pickle.dumps(Outcome(worker, function(*arguments)))
     except Exception as error:
         try:
-            return pickle.dumps(Outcome(worker, error=error))
+            sent = pickle.dumps(Outcome(worker, error=error))
+            pickle.loads(sent)  # else the driver took this worker for one that can run nothing
+            return sent
         except Exception:  # an error that cannot be sent
             return pickle.dumps(Outcome(worker, error=RuntimeError(f"{type(error).__name__}: {error}")))
 

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from stylesearch.catalog import KnownImage
 from stylesearch.extractors import load_extractor
-from stylesearch.features.prepare import PreparedImage, Task, prepare_image
+from stylesearch.features.prepare import PreparedImage, Task, give_up_image, prepare_image
 from stylesearch.features.stream import MAX_SAMPLES, Sample, extract_stream, map_in_order
 from stylesearch.files import RACY_SECONDS
 from stylesearch.images import decode, limits
@@ -239,6 +240,34 @@ def test_processes_give_what_threads_give_and_no_pixels_travel(tasks: list[Task]
     assert [one.task.record.product.id for one in there if one.entry.error] == ["3"]
     size = len(pickle.dumps(there[0]))
     assert size < 4 * hog.dim + 2000, f"{size} bytes"
+
+
+def test_only_this_process_says_that_a_file_is_gone(tasks: list[Task]) -> None:
+    def prepare_without_folder(task: Task) -> PreparedImage:
+        elsewhere = f"/absent{task.record.path}"
+        there = replace(task, record=replace(task.record, path=elsewhere))
+        sample = prepare_image(there, sizes={}, max_pixels=10**6)
+        assert sample.entry.error == "No such file or directory"
+        assert sample.unseen == elsewhere
+        sample.unseen = task.record.path
+        return sample
+
+    here, gone = (replace(one, known=_usable(one.record)) for one in tasks[:2])
+    Path(gone.record.path).unlink()
+    with ThreadPoolExecutor(1) as pool:
+        samples = list(extract_stream([here, gone], prepare_without_folder, [], pool, give_up=give_up_image))
+    assert [one.entry.error for one in samples] == [None, "No such file or directory"]
+    path = here.record.path
+    assert [one.failure for one in samples] == [
+        f"{path} was not seen by the process that was to read it",
+        None,
+    ]
+
+
+def _usable(record: Record) -> KnownImage:
+    product = Product(record.product.id, "a coat", "coat")
+    where = (record.path, record.domain, record.box)
+    return KnownImage(1, product, *where, "a" * 64, 200, 300, None, None, None, frozenset())
 
 
 def test_an_error_in_another_process_is_raised_where_it_belongs() -> None:
