@@ -68,7 +68,8 @@ def ray() -> Iterator[RayCluster]:
         cluster.stop()
 
 
-@pytest.fixture(params=["local", "dask", "ray"])
+# A busy machine may take minutes until nodes of Ray are up.
+@pytest.fixture(params=["local", "dask", pytest.param("ray", marks=pytest.mark.nightly)])
 def cluster(request: pytest.FixtureRequest) -> AnyCluster:
     if request.param == "local":
         return LocalCluster()
@@ -244,7 +245,6 @@ def test_a_node_is_removed_in_the_middle(ray: RayCluster, tasks: list[Task], tmp
         assert executor.n_workers == 1
 
 
-# A busy machine may take minutes until another node of Ray is up.
 @pytest.mark.parametrize("name", ["dask", pytest.param("ray", marks=pytest.mark.nightly)])
 def test_a_worker_joins_in_the_middle(
     name: str, request: pytest.FixtureRequest, tasks: list[Task], tmp_path: Path

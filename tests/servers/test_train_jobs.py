@@ -20,6 +20,7 @@ from tests.servers.clusters import RayHead, unless_ray_cannot_start
 pytestmark = [
     pytest.mark.servers,
     pytest.mark.slow,
+    pytest.mark.nightly,  # a head with its job server, and trainings in processes of their own
     pytest.mark.filterwarnings("default"),  # of Ray, which closes sockets and loops when it likes
 ]
 
@@ -42,7 +43,6 @@ def home(patterned: Path, tmp_path: Path) -> Path:  # noqa: F811
     return Path(shutil.copytree(patterned, tmp_path / "home"))
 
 
-@pytest.mark.nightly  # a second training
 def test_in_a_folder_that_all_share(stylesearch: Any, head: RayHead, home: Path) -> None:
     done = stylesearch("train", "jobbed", *SHORT, "--home", home, "--submit", head.jobs)
     assert done.code == 0, done.err
@@ -65,7 +65,6 @@ def test_through_the_catalog(
     assert _can_be_searched(tmp_path / "another machine", "jobbed")
 
 
-@pytest.mark.nightly
 def test_a_training_that_fails(head: RayHead, tmp_path: Path) -> None:
     said: list[str] = []
     job = submit_training(Settings(home=tmp_path / "empty"), head.jobs, ["default"])
