@@ -6,6 +6,8 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -151,6 +153,13 @@ def test_an_ingest_stores_what_a_local_one_stores(
         # Unchanged files are not even read.
         last = there.ingest(drawn_shop / "products.csv")
         assert (last.unchanged, last.computed) == (24, 0)
+
+
+def test_a_command_with_worker_processes_ends_without_a_warning(drawn_shop: Path, tmp_path: Path) -> None:
+    command = [Path(sys.executable).with_name("stylesearch"), "ingest", drawn_shop / "products.csv"]
+    options = ["--home", tmp_path / "home", "-e", "hog", "--cluster", "local:2", "--quiet"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def _stored(shop: Workspace) -> dict[tuple[str, str], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import itertools
 import multiprocessing
 import os
@@ -74,15 +75,21 @@ class LocalWorkers:
         return answer
 
     def close(self) -> None:
-        for name, pool in list(self._pools.items()):
-            pid = self._pids.get(name)
-            pool.shutdown(wait=False, cancel_futures=True)
-            if pid is None:  # it has died just now
-                continue
+        pools = [self._stop(name, pool) for name, pool in list(self._pools.items())]
+        while pools:
+            pools.pop().shutdown()  # waits for the thread that has the pool's semaphores
+        gc.collect()  # else a command that ends at once leaves them to multiprocessing, which warns
+
+    def _stop(self, worker: str, pool: ProcessPoolExecutor) -> ProcessPoolExecutor:
+        """Begins to end a pool and its process; returns the pool."""
+        pool.shutdown(wait=False, cancel_futures=True)
+        pid = self._pids.get(worker)
+        if pid is not None:  # else it has died just now
             with contextlib.suppress(ProcessLookupError):
                 if pid.done() and not pid.cancelled() and pid.exception() is None:
                     os.kill(pid.result(), signal.SIGTERM)
-            self._forget(name)
+            self._forget(worker)
+        return pool
 
     def _forget(self, worker: str) -> None:
         self._pools.pop(worker, None)
