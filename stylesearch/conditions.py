@@ -8,8 +8,9 @@ name      = words | quoted
 value     = words | number ".." number | quoted
 ```
 
-A value of several words needs no quotes, unless it has a comma, a bracket or the word ``and``; a backslash
-stands before a quote inside of quotes. Either end of a range may be left out: ``price=..50``.
+A value of several words needs no quotes, unless it has a comma, a bracket, an operator, or one of the words
+``and``, ``or`` and ``exists``; a backslash stands before a quote inside of quotes. Either end of a range may
+be left out: ``price=..50``.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ _NUMBER: Final = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
 _RANGE: Final = re.compile(rf"({_NUMBER})?\.\.({_NUMBER})?")
 _PLAIN: Final = re.compile(r"[^\W_]+(?:[-_. ][^\W_]+)*")
 """A text that needs no quotes."""
-_KEYWORDS: Final = frozenset({"and", "exists", "in", "not"})
+_KEYWORDS: Final = frozenset({"and", "exists", "in", "not", "or"})
 _OPERATOR: Final = re.compile(r"<=|>=|!=|=|<|>")
 # A comma before three digits may stand between thousands: such a text is no number.
 _WITH_UNIT: Final = re.compile(r"([+-]?\d+(?:\.\d+|,\d{1,2}|,\d{4,})?)\s*(?:[^\W\d_]{1,10}[²³]?|[%\"″'′°])?")
@@ -280,7 +281,7 @@ def _grammar() -> Any:
     import pyparsing as pp
 
     keyword = functools.partial(pp.CaselessKeyword, ident_chars=pp.alphanums + "_-.")
-    and_, in_, not_, exists = (keyword(one) for one in ("and", "in", "not", "exists"))
+    and_, in_, not_, exists, or_ = (keyword(one) for one in ("and", "in", "not", "exists", "or"))
     text = functools.partial(pp.QuotedString, esc_char="\\", multiline=True, convert_whitespace_escapes=False)
     quoted = text('"') | text("'")
     quoted.add_parse_action(lambda found: [(found[0], True)])
@@ -289,7 +290,8 @@ def _grammar() -> Any:
         ~no_name + pp.Regex(r"[^\s,()\"'=<>!]+")
     ).set_parse_action(lambda found: [(" ".join(found), False)])
     value = quoted.copy().set_name("a value") | pp.OneOrMore(
-        ~and_ + pp.Regex(r"(?!\S+[<>]\d)[^\s,()\"'=][^\s,()\"=]*")  # not another condition
+        # Of what another condition has, only the > between levels of categories.
+        ~(and_ | or_ | exists) + pp.Regex(r">(?=\s+[^\s\d.+-])|[^\s,()\"'=<>][^\s,()\"=<>]*")
     ).set_parse_action(lambda found: [(" ".join(found), False)])
     name.set_name("a name")
     value.set_name("a value")

@@ -105,12 +105,12 @@ class CatalogArtifacts:
             except CatalogDamaged as error:
                 self._known = None
                 if self._versions().get((kind, name)) == found:
-                    self._local.remove(kind, name)  # of another version: nobody may search with it
+                    with self._copying:
+                        self._local.remove(kind, name)  # of another version: nobody may search with it
                     raise SpaceError(
                         f"the {kind} {name!r} in the catalog is damaged: {error.message}",
                         hint=_mend(kind, name),
                     ) from error
-        self._local.remove(kind, name)
         raise SpaceError(
             f"the {kind} {name!r} was changed {_TRIES} times while it was copied",
             hint="wait until the other machines are done with it, and try again",

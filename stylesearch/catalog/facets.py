@@ -37,6 +37,7 @@ QUICK: Final = 0.05
 """Counts that took longer, in seconds, are used for a while after the catalog has changed."""
 AGE: Final = 100
 """For how long, as a multiple of the time that counting took."""
+LONGEST: Final = 60.0
 
 STEPS: Final = (1.0, 2.5, 5.0)
 """Where ranges of prices end, times a power of ten."""
@@ -47,7 +48,8 @@ class FacetCounts:
 
     Counts that took up to ``QUICK`` seconds are always those of the present catalog. Slower ones, of some ten
     thousand products and more, would make searches wait after every change: they are used until they are
-    ``AGE`` times as old as they took, so that counting costs a hundredth of the time.
+    ``AGE`` times as old as they took, up to ``LONGEST`` seconds, so that for one filter counting costs a
+    hundredth of the time.
 
     Args:
         engine: engine of the catalog's database.
@@ -59,7 +61,7 @@ class FacetCounts:
         self._state = state
         self._kept: OrderedDict[object, _Kept] = OrderedDict()
         self._lock = Lock()
-        self._counting = Lock()
+        self._counting: dict[object, Lock] = {}
 
     def count(
         self, feature_set: FeatureSet, where: ProductFilter, names: Sequence[str]
@@ -79,25 +81,32 @@ class FacetCounts:
         kept = self._find(key)
         if kept is not None and kept.is_usable(self._state()):
             return kept.counts
-        # Of many searches at once one counts: the others take what there is, or wait for it.
-        if not self._counting.acquire(blocking=kept is None):
+        with self._lock:
+            counting = self._counting.setdefault(key, Lock())
+        # Of many searches with one filter one counts: the others take older counts, or wait.
+        if not counting.acquire(blocking=kept is None or kept.seconds <= QUICK):
             assert kept is not None
             return kept.counts
         try:
-            state, began = self._state(), time.monotonic()
-            kept = self._find(key)
-            if kept is not None and kept.is_usable(state):
-                return kept.counts
-            with self._engine.connect() as connection:
-                counts = _count_facets(connection, feature_set, where, names)
-            ended = time.monotonic()
-            with self._lock:
-                self._kept[key] = _Kept(counts, state, ended - began, ended)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            return counts
+            state, kept = self._state(), self._find(key)
+            if kept is None or not kept.is_usable(state):
+                with self._engine.connect() as connection:
+                    began = time.monotonic()
+                    counts = _count_facets(connection, feature_set, where, names)
+                    ended = time.monotonic()
+                kept = _Kept(counts, state, ended - began, ended)
+                self._keep(key, kept)
+            return kept.counts
         finally:
-            self._counting.release()
+            with self._lock:
+                self._counting.pop(key, None)
+            counting.release()
+
+    def _keep(self, key: object, kept: _Kept) -> None:
+        with self._lock:
+            self._kept[key] = kept
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
 
     def _find(self, key: object) -> _Kept | None:
         with self._lock:
@@ -117,7 +126,7 @@ class _Kept:
 
     def is_usable(self, state: int | None) -> bool:
         age = time.monotonic() - self.counted_at
-        is_recent = self.seconds > QUICK and age < AGE * self.seconds
+        is_recent = self.seconds > QUICK and age < min(AGE * self.seconds, LONGEST)
         return is_recent or (state is not None and state == self.state)
 
 

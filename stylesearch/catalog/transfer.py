@@ -491,13 +491,19 @@ def _try_to_insert(
     try:
         connection.execute(statement, values)
     except (IntegrityError, CatalogError) as error:
-        of_values = connection.dialect.loaded_dbapi.DataError
-        if not isinstance(error, IntegrityError) and not isinstance(error.__cause__, of_values):
+        if not isinstance(error, IntegrityError) and not _is_of_a_value(connection, error.__cause__):
             raise
         savepoint.rollback()
         return error
     savepoint.commit()
     return None
+
+
+def _is_of_a_value(connection: Connection, cause: BaseException | None) -> bool:
+    """Whether an error of the database is about a value of a row, such as a key too long for an index."""
+    if getattr(cause, "sqlstate", None) == "54000":  # program_limit_exceeded
+        return True
+    return isinstance(cause, connection.dialect.loaded_dbapi.DataError)
 
 
 def _check_filing(connection: Connection, reader: PartReader) -> None:

@@ -46,7 +46,7 @@ import numpy as np
 from stylesearch.array_types import Floats, Pixels
 from stylesearch.errors import BatchLost, StyleSearchError, WorkerRefused
 from stylesearch.extractors.with_colors import ExtractorWithColors
-from stylesearch.features.cluster.executor import ClusterExecutor
+from stylesearch.features.cluster.executor import ClusterExecutor, FilesSeen
 from stylesearch.images.limits import DecodingLimits, decoding_limits, limit_decoding
 from stylesearch.images.processes.pool import decoder_processes
 from stylesearch.images.source import is_lost
@@ -415,7 +415,7 @@ class _Elsewhere:
         self, purpose: str, job: Callable[[list[Any]], list[Any]], items: list[Any]
     ) -> Future[list[Any]]:
         if isinstance(self._executor, ClusterExecutor):
-            return self._executor.submit_for(purpose, _find_unseen, job, items)
+            return self._executor.submit_for(purpose, _check_files, job, items)
         return self._executor.submit(job, items)
 
     def _window(self) -> int:
@@ -434,14 +434,15 @@ class _Elsewhere:
         return [
             sample
             if sample.unseen is None or is_lost(sample.unseen)
-            else self._give_up(item, f"{sample.unseen} was not seen by the process that was to read it")
+            else self._give_up(item, f"{sample.unseen} cannot be read by the process that was to read it")
             for item, sample in zip(items, samples, strict=True)
         ]
 
 
-def _find_unseen(samples: list[Sample]) -> str | None:
-    """The first file that can be read here, and could not where its sample was prepared."""
-    return next((one.unseen for one in samples if one.unseen and os.access(one.unseen, os.R_OK)), None)
+def _check_files(samples: list[Sample]) -> FilesSeen:
+    """Which of the files of some samples were seen where these were prepared."""
+    missing = (one.unseen for one in samples if one.unseen and os.access(one.unseen, os.R_OK))
+    return FilesSeen(any(one.unseen is None for one in samples), next(missing, None))
 
 
 def _look_at_all(look: Callable[[Any], Any], limits: DecodingLimits, items: list[Any]) -> list[Any]:

@@ -215,7 +215,8 @@ class Backend(Protocol):
     def note_change(self, connection: Connection) -> None:
         """Notes that a transaction changes the catalog, but no features: its last statement.
 
-        It may be another's than the writer's, whose ids of features are not to be told before its commit.
+        It is for transactions without the writer's lock: they must not publish ids of features that a writer
+        has not committed yet.
         """
 
     def refuse_emptied(self, connection: Connection) -> None:

@@ -21,14 +21,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, InvalidStateError
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar
 
 from stylesearch.errors import BatchLost, ClusterError, WorkerRefused
 from stylesearch.features.cluster.worker import Outcome, WorkerInfo, library_version, processor_kind
 from stylesearch.features.cluster.workers import WorkerLost, Workers
 from stylesearch.wording import count
 
-__all__ = ["MAX_TRIES", "ClusterExecutor"]
+__all__ = ["MAX_TRIES", "ClusterExecutor", "FilesSeen"]
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +48,24 @@ Parameters = ParamSpec("Parameters")
 Made = TypeVar("Made")
 
 
+class FilesSeen(NamedTuple):
+    """What a call says of the files that it read.
+
+    Attributes:
+        any: whether it saw any of them.
+        missing: one that it did not see, although it is here; None if there is none.
+    """
+
+    any: bool
+    missing: str | None
+
+
 @dataclass(eq=False, slots=True)
 class _Call:
     """A call that is to be answered.
 
     Attributes:
-        find_unseen: finds in its value a file that the worker did not see though it is here.
+        check_files: tells from its value which files the worker saw.
         since: when it was queued.
         n_lost: how many workers died over it.
         last: the worker that it was given to last.
@@ -63,7 +75,7 @@ class _Call:
     future: Future[Any]
     pickled: bytes
     purpose: str
-    find_unseen: Callable[[Any], str | None] | None = None
+    check_files: Callable[[Any], FilesSeen] | None = None
     since: float = field(default_factory=time.monotonic)
     n_lost: int = 0
     last: str = ""
@@ -72,10 +84,19 @@ class _Call:
 
 @dataclass(eq=False, slots=True)
 class _Worker:
-    """A worker that is there: how many calls it runs at once, those it has, and what it is refused for."""
+    """A worker that is there.
+
+    Attributes:
+        n_slots: how many calls it runs at once.
+        info: what it said of itself.
+        sees_files: whether it has seen a file that was to be read.
+        calls: calls that it has, with their answers.
+        refused: purposes that it is refused for, and why.
+    """
 
     n_slots: int
     info: WorkerInfo | None = None
+    sees_files: bool = False
     calls: dict[_Call, Future[bytes]] = field(default_factory=dict)
     refused: dict[str, WorkerRefused] = field(default_factory=dict)
 
@@ -176,7 +197,7 @@ class ClusterExecutor(Executor):
     def submit_for(
         self,
         purpose: str,
-        find_unseen: Callable[[Made], str | None] | None,
+        check_files: Callable[[Made], FilesSeen] | None,
         fn: Callable[Parameters, Made],
         /,
         *args: Parameters.args,
@@ -187,15 +208,15 @@ class ClusterExecutor(Executor):
         A worker for which the function raises ``WorkerRefused`` gets no other call for this purpose, but
         those for others.
 
-        A worker whose value ``find_unseen`` finds a file in, and again when it is asked once more, gets
-        nothing more: it would take for gone what is there. The function is called in this process.
+        A worker that has seen no file yet, and of one call twice not one that is here, gets no more calls: it
+        would report existing files as gone. ``check_files`` is called in this process.
 
         Its future fails with ``BatchLost`` where workers died over it ``MAX_TRIES`` times, and with
         ``ClusterError`` where there is no worker that can be used.
         """
         if kwargs:
             raise TypeError("arguments are given by position")
-        call = _Call(Future(), pickle.dumps((fn, args)), purpose, find_unseen)
+        call = _Call(Future(), pickle.dumps((fn, args)), purpose, check_files)
         self.connect()
         with self._changed:
             if self._is_closed:
@@ -292,9 +313,11 @@ class ClusterExecutor(Executor):
             if isinstance(outcome.error, WorkerRefused):
                 self._refuse(name, outcome.error, call.purpose if outcome.is_able else None)
                 continue
-            if unseen := self._find_unseen(call, outcome):
+            files = self._check_files(call, outcome)
+            worker.sees_files |= files.any
+            if files.missing and not worker.sees_files:
                 if call.asked_again == name:
-                    self._refuse(name, _does_not_see(outcome.worker, unseen))
+                    self._refuse(name, _does_not_see(outcome.worker, files.missing))
                 else:  # the file may have come, or have been replaced, just now
                     call.asked_again = name
                     with self._changed:
@@ -341,10 +364,10 @@ class ClusterExecutor(Executor):
         answer.add_done_callback(partial(self._take_answer, name, call))
 
     @staticmethod
-    def _find_unseen(call: _Call, outcome: Outcome) -> str | None:
-        if call.find_unseen is None or outcome.error is not None:
-            return None
-        return call.find_unseen(outcome.value)
+    def _check_files(call: _Call, outcome: Outcome) -> FilesSeen:
+        if call.check_files is None or outcome.error is not None:
+            return FilesSeen(False, None)
+        return call.check_files(outcome.value)
 
     def _take_answer(self, name: str, call: _Call, answer: Future[bytes]) -> None:
         with self._changed:

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Final
 
 from stylesearch.errors import ClusterError
 from stylesearch.features.cluster.worker import run_pickled
@@ -20,11 +21,15 @@ from stylesearch.parallel import usable_cores
 __all__ = ["LocalWorkers"]
 
 
+SECONDS_TO_START: Final = 10.0
+"""How long the end of a process waits until it has begun."""
+
+
 class LocalWorkers:
     """Processes that are started here, each anew if it dies.
 
-    Each is a pool of one process, since a pool of several breaks as a whole when one of them dies. Threads of
-    the pools forget those that have died, at any time.
+    Each is a pool of one process, since a pool of several breaks as a whole when one of them dies. Entries
+    may vanish at any time: the pools' own threads remove those of processes that have died.
 
     Args:
         n_processes: how many.
@@ -77,17 +82,16 @@ class LocalWorkers:
     def close(self) -> None:
         pools = [self._stop(name, pool) for name, pool in list(self._pools.items())]
         while pools:
-            pools.pop().shutdown()  # waits for the thread that has the pool's semaphores
+            # Waits for the thread that has the pool's semaphores.
+            pools.pop().shutdown(cancel_futures=True)
         gc.collect()  # else a command that ends at once leaves them to multiprocessing, which warns
 
     def _stop(self, worker: str, pool: ProcessPoolExecutor) -> ProcessPoolExecutor:
-        """Begins to end a pool and its process; returns the pool."""
-        pool.shutdown(wait=False, cancel_futures=True)
+        """Ends the process of a pool, which is returned."""
         pid = self._pids.get(worker)
         if pid is not None:  # else it has died just now
-            with contextlib.suppress(ProcessLookupError):
-                if pid.done() and not pid.cancelled() and pid.exception() is None:
-                    os.kill(pid.result(), signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError, BrokenProcessPool, TimeoutError):
+                os.kill(pid.result(SECONDS_TO_START), signal.SIGTERM)
             self._forget(worker)
         return pool
 

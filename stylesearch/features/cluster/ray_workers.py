@@ -33,7 +33,8 @@ class RayWorkers:
     """Processes on all nodes of a Ray cluster, as many as a node's free cores allow.
 
     An actor is never started again or asked again by Ray itself: one whose node was removed would wait for
-    ever for a node that never comes. Threads of Ray forget those that have died, at any time.
+    ever for a node that never comes. Entries may vanish at any time: Ray's threads remove those that have
+    died.
 
     Args:
         address: ``HOST:PORT`` of Ray's client server, on the head node.

@@ -62,8 +62,8 @@ _INDEX_MEMORY: Final = 1_000_000
 
 _READERS: Final = sa.text(
     "SELECT CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END "
-    "FROM pg_class, aclexplode(relacl) "
-    "WHERE pg_class.oid = 'features'::regclass AND privilege_type = 'SELECT' AND grantee <> relowner"
+    "FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner))) "
+    "WHERE pg_class.oid = 'features'::regclass AND privilege_type = 'SELECT'"
 )
 """The roles that may read features: they may read the table too."""
 

@@ -27,6 +27,7 @@ export function showFacets(facets, chosen, choose) {
   const place = byId("facets");
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.where : undefined;
   const scrolled = place.scrollLeft;
+  const wasEmpty = !place.children.length;
   const groups = FACETS.map((name) => group(name, shownValues(name, facets?.[name] ?? [], chosen), chosen, choose));
   // Conditions of an address on something else: they can be taken off like the others.
   const others = chosen.filter((where) => !FACETS.some((name) => isOf(name, where)));
@@ -36,7 +37,7 @@ export function showFacets(facets, chosen, choose) {
   place.hidden = place.children.length === 0;
   place.scrollLeft = scrolled;
   const on = place.querySelector("[aria-pressed=true]");
-  if (focused === undefined && on) showWithin(place, on);
+  if (wasEmpty && on) showWithin(place, on);
   // What had the focus was replaced by its like.
   if (focused !== undefined) [...place.querySelectorAll(".chip")].find((one) => one.dataset.where === focused)?.focus();
 }

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -60,14 +64,31 @@ def test_counts_that_take_long_are_used_for_a_while(
     assert count(catalog, feature_set, "category") == {"dress": 1}
     put(catalog, Product("b", "B", "dress"))
     assert count(catalog, feature_set, "category") == {"dress": 1}
-    monkeypatch.setattr(facets, "AGE", 0.0)
+    monkeypatch.setattr(facets, "LONGEST", 0.0)
     assert count(catalog, feature_set, "category") == {"dress": 2}
 
 
-def test_a_search_does_not_wait_for_what_another_counts_anew(catalog: Catalog) -> None:
+def test_while_one_counts_others_take_slow_counts_and_wait_for_quick_ones(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     feature_set = put(catalog, Product("a", "A", "dress"))
     assert count(catalog, feature_set, "category") == {"dress": 1}
     put(catalog, Product("b", "B", "dress"))
-    with catalog.facets._counting:
+    begun, may_end = threading.Event(), threading.Event()
+    count_facets = facets._count_facets
+
+    def count_slowly(*arguments: Any) -> Any:
+        begun.set()
+        assert may_end.wait(10)
+        return count_facets(*arguments)
+
+    monkeypatch.setattr(facets, "_count_facets", count_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        counting = pool.submit(count, catalog, feature_set, "category")
+        assert begun.wait(10)
+        waiting = pool.submit(count, catalog, feature_set, "category")
+        assert not wait([waiting], timeout=0.1).done
+        monkeypatch.setattr(facets, "QUICK", -1.0)
         assert count(catalog, feature_set, "category") == {"dress": 1}
-    assert count(catalog, feature_set, "category") == {"dress": 2}
+        may_end.set()
+        assert counting.result() == waiting.result() == {"dress": 2}

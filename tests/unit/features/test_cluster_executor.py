@@ -428,6 +428,19 @@ def test_a_worker_that_lacks_the_shared_folder_removes_nothing(
     assert "blind" in workers.given
 
 
+def test_one_picture_that_no_worker_may_read_costs_no_worker(start: Start, tmp_path: Path) -> None:
+    pictures = [tmp_path / "other" / "0.png", tmp_path / "shared" / "1.png", tmp_path / "other" / "2.png"]
+    for picture in pictures:
+        picture.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (80, 80), "red").save(picture)
+    cluster = start(PretendedWorkers("a", answer=lambda worker, call, _: run_without_folder(worker, call)))
+    assert next(_stream(pictures[:1], FakeExtractor(), cluster)).vectors
+    samples = list(_stream(pictures, FakeExtractor(), cluster))
+    assert [bool(one.vectors) for one in samples] == [True, False, True]
+    assert samples[1].entry.error == f"{pictures[1]} cannot be read by the process that was to read it"
+    assert cluster.n_workers == 1
+
+
 def test_where_no_worker_sees_the_folder_the_ingest_ends(start: Start, tmp_path: Path) -> None:
     picture = tmp_path / "shared" / "1.png"
     picture.parent.mkdir()

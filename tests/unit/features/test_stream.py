@@ -259,7 +259,7 @@ def test_only_this_process_says_that_a_file_is_gone(tasks: list[Task]) -> None:
     assert [one.entry.error for one in samples] == [None, "No such file or directory"]
     path = here.record.path
     assert [one.failure for one in samples] == [
-        f"{path} was not seen by the process that was to read it",
+        f"{path} cannot be read by the process that was to read it",
         None,
     ]
 
