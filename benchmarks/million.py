@@ -6,8 +6,8 @@ Filling, building and searching are a process each, so that the largest memory o
 through ``Gallery``, rows of products included; in turn with those of all categories at once, the same is
 searched category by category, as it was done before.
 
-``BENCH_SIZES`` are the numbers of products; ``BENCH_HOME`` is a folder in which catalogs and indexes are kept
-and found again, since filling a million takes minutes.
+``BENCH_SIZES`` are the numbers of products; ``BENCH_CANDIDATES`` is ``local`` or ``faiss``; ``BENCH_HOME`` is
+a folder in which catalogs and indexes are kept and found again, since filling a million takes minutes.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.vector_codec import checksum, encode_vectors
 from stylesearch.index.reranked import Strategy
+from stylesearch.search.faiss_store import FaissVectorStores
 from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.search.gallery import Gallery
 from stylesearch.search.local_store import LocalVectorStore, LocalVectorStores
@@ -48,6 +49,8 @@ N_REGIONS: Final = 16
 N_QUERIES: Final = int(os.environ.get("BENCH_QUERIES", "40"))
 K: Final = 20
 N_EXACT: Final = 10
+CANDIDATES: Final = os.environ.get("BENCH_CANDIDATES", "local")
+STORES: Final = {"local": LocalVectorStores, "faiss": FaissVectorStores}
 IN_A_STYLE: Final = 50
 BLOCK: Final = 2000
 
@@ -163,7 +166,7 @@ def open_gallery(home: Path) -> Iterator[Gallery]:
     """The gallery of a catalog that was filled."""
     with Catalog.open(home / "catalog.db", readonly=True) as catalog:
         (feature_set,) = catalog.feature_sets()
-        artifacts, stores = HomeArtifacts(home, catalog.id), LocalVectorStores()
+        artifacts, stores = HomeArtifacts(home, catalog.id), STORES[CANDIDATES]()
         folder = artifacts.folder(FIT, f"{feature_set.fingerprint[:16]}/whitened")
         location = SpaceLocation(catalog, feature_set, "whitened", folder, stores, artifacts)
         yield Gallery(location, "cosine")

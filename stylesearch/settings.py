@@ -149,8 +149,8 @@ class Settings:
         space: ``mixed``, ``raw``, ``whitened``, or ``siamese:NAME`` for a trained model, which brings its own
             extractor and metric.
         metric: ``l1``, ``l2`` or ``cosine``; for spaces that are not a trained model's.
-        candidates: ``local`` for indexes in files of the workspace, ``pgvector`` for a table in the catalog's
-            database, which has to be PostgreSQL.
+        candidates: ``local`` for indexes in files of the workspace, ``faiss`` for these with inverted lists
+            of all images, ``pgvector`` for a table in the catalog's database, which has to be PostgreSQL.
         regions: plan of the regions of a query photo that are searched with.
         max_pixels: images with more pixels are refused before they are decoded.
         max_file_bytes: files of images with more bytes are refused before they are read.
@@ -269,7 +269,7 @@ _RULES: Final = SettingRules(
         "db_pool_recycle": 0,
         "db_connect_timeout": 1,
     },
-    choices={"artifacts": ("", "home", "catalog"), "candidates": ("local", "pgvector")},
+    choices={"artifacts": ("", "home", "catalog"), "candidates": ("local", "faiss", "pgvector")},
     tables=tuple(sorted(TABLES)),
 )
 

@@ -216,10 +216,10 @@ class LocalVectorStore:
         self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
     ) -> tuple[list[Candidates], dict[str, int]]:
         """Searches the indexes of categories as one; returns as ``_search_each``."""
-        usable = {name: one for name in categories if (one := self._usable_index(name)) is not None}
+        usable = self._usable_indexes(categories)
         indexes = [index for _, index in usable.values()]
         try:
-            among = None if allowed is None else [index.slots_of(allowed.ids) for index in indexes]
+            among = self._slots_to_search(usable, vectors, n, allowed)
             found = search_together(indexes, vectors, n, among=among)
         except IndexDamaged:
             for category, (generation, index) in usable.items():
@@ -231,6 +231,16 @@ class LocalVectorStore:
         complete = n >= sum(index.count for index in indexes) if among is None else n >= sum(map(len, among))
         known_to = {name: usable[name][1].last_feature_id if name in usable else 0 for name in categories}
         return [Candidates(found.ids, found.distances, found.rows, complete)], known_to
+
+    def _slots_to_search(
+        self,
+        usable: Mapping[str, tuple[str, OpenIndex]],
+        vectors: Floats,
+        n: int,
+        allowed: FeatureSelection | None,
+    ) -> list[Ids] | None:
+        """For each index the slots among which the ``n`` nearest are looked for; None for all."""
+        return None if allowed is None else [index.slots_of(allowed.ids) for _, index in usable.values()]
 
     def _search_each(
         self, vectors: Floats, categories: Sequence[str], n: int, allowed: FeatureSelection | None
@@ -256,6 +266,10 @@ class LocalVectorStore:
             lists.append(Candidates(found.ids, found.distances, found.rows, complete=n >= n_searched))
             known_to[category] = index.last_feature_id
         return lists, known_to
+
+    def _usable_indexes(self, categories: Iterable[str]) -> dict[str, tuple[str, OpenIndex]]:
+        """Opens the indexes of categories, with their generations; those that cannot be used are left out."""
+        return {name: one for name in categories if (one := self._usable_index(name)) is not None}
 
     def _usable_index(self, category: str) -> tuple[str, OpenIndex] | None:
         """Opens a category's index; returns it with its generation, None where it cannot be used."""
@@ -305,7 +319,13 @@ class LocalVectorStore:
 
 
 class LocalVectorStores:
-    """Stores in files, in the folder of their space; ``VectorStores``."""
+    """Stores in files, in the folder of their space; ``VectorStores``.
+
+    Attributes:
+        store: class of the stores.
+    """
+
+    store = LocalVectorStore
 
     def at_fit(
         self,
@@ -318,7 +338,7 @@ class LocalVectorStores:
         is_built: bool = True,
     ) -> LocalVectorStore:
         """The store of a fit."""
-        store = LocalVectorStore(location, metric, transform, stamp, warn=warn)
+        store = self.store(location, metric, transform, stamp, warn=warn)
         if not is_built:
             store.damaged = dict.fromkeys(store.categories(), "")
         return store

@@ -358,6 +358,10 @@ def _vector_stores(settings: Settings, catalog: Catalog) -> VectorStores:
         from stylesearch.search.local_store import LocalVectorStores
 
         return LocalVectorStores()
+    if settings.candidates == "faiss":
+        from stylesearch.search.faiss_store import FaissVectorStores
+
+        return FaissVectorStores()
     if catalog.engine.dialect.name != "postgresql":
         raise ConfigError(
             "candidates = pgvector wants a catalog on PostgreSQL. "

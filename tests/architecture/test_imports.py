@@ -33,6 +33,7 @@ LEAVES_OF_HEAVY = {
     "alembic": ("catalog/migrate",),
     "annoy": ("index/annoy",),
     "cv2": ("extractors/", "images/", "persons/"),
+    "faiss": ("index/inverted_lists",),
     "fastapi": ("serving/",),
     "jinja2": ("evaluation/report/",),
     "keras": ("extractors/", "training/keras/"),

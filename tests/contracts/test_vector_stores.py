@@ -16,6 +16,7 @@ from stylesearch.index import reranked
 from stylesearch.index.annoy_forest import annoy_works
 from stylesearch.index.reranked import RerankedIndex, Strategy
 from stylesearch.search import fitted_space
+from stylesearch.search.faiss_store import FaissVectorStore
 from stylesearch.search.local_store import LocalVectorStore, LocalVectorStores
 from stylesearch.testing import VectorStoreContract
 from stylesearch.testing.index_contract import feature_like
@@ -24,6 +25,7 @@ from tests.contracts.vector_shop import DIM, Shop
 
 class LocalStore(VectorStoreContract):
     strategy: Strategy | None = None
+    store_class = LocalVectorStore
 
     @pytest.fixture(scope="session")
     @classmethod
@@ -48,7 +50,7 @@ class LocalStore(VectorStoreContract):
         def make(metric: str) -> LocalVectorStore:
             stamp, transform = fitted_space.version_stamp(shop.location), fitted_space.load(shop.location)
             assert transform is not None
-            return LocalVectorStore(shop.location, metric, transform, stamp, strategy=self.strategy)
+            return self.store_class(shop.location, metric, transform, stamp, strategy=self.strategy)
 
         return make
 
@@ -98,6 +100,14 @@ class LocalStore(VectorStoreContract):
 
 class TestQuickest(LocalStore):
     pass
+
+
+@pytest.mark.slow
+class TestFaiss(LocalStore):
+    class StoreOfFew(FaissVectorStore):
+        lists_from = 300
+
+    store_class = StoreOfFew
 
 
 @pytest.mark.slow

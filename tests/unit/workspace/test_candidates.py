@@ -10,20 +10,22 @@ import pytest
 
 from stylesearch.catalog import Catalog
 from stylesearch.errors import ConfigError, MissingDependency
+from stylesearch.search.faiss_store import FaissVectorStores
 from stylesearch.search.local_store import LocalVectorStores
 from stylesearch.settings import Settings, load_settings
 from stylesearch.workspace import resources
 
 
-def test_only_two_sources_are_known(tmp_path: Path) -> None:
+def test_only_three_sources_are_known(tmp_path: Path) -> None:
     assert load_settings({"home": tmp_path}, {}).candidates == "local"
-    with pytest.raises(ConfigError, match="candidates is one of local, pgvector"):
+    with pytest.raises(ConfigError, match="candidates is one of local, faiss, pgvector"):
         load_settings({"home": tmp_path}, {"STYLESEARCH_CANDIDATES": "milvus"})
 
 
 def test_pgvector_wants_a_catalog_on_postgresql(tmp_path: Path) -> None:
     with Catalog.open(tmp_path / "catalog.db") as catalog:
         assert isinstance(resources._vector_stores(Settings(), catalog), LocalVectorStores)
+        assert isinstance(resources._vector_stores(Settings(candidates="faiss"), catalog), FaissVectorStores)
         with pytest.raises(ConfigError, match="wants a catalog on PostgreSQL") as caught:
             resources._vector_stores(Settings(candidates="pgvector"), catalog)
     assert "candidates = local" in caught.value.hint
