@@ -48,7 +48,6 @@ def put(home: Path, *products: Product) -> None:
             ["--min-price", "19.9", "--after", "dress-red", "--limit", "2"],
             ["skirt-black", "skirt-pink/purple"],
         ),
-        (["--in-stock"], []),
         (["--without-picture"], []),
     ],
 )
@@ -61,6 +60,7 @@ def test_filters_choose_what_is_listed(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--in-stock"], "no product says whether it is in stock"),
         (["--category", "dres"], "Did you mean 'dress'?"),
         (["--attribute", "fabrik=silk"], "Did you mean 'fabric'?"),
         (["--source", "elsewhere"], "no source is called 'elsewhere'"),
