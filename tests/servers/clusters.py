@@ -118,7 +118,10 @@ class RayCluster:
             held.pop_all()
 
     def open(self) -> ClusterExecutor:
-        return open_cluster(self.address)
+        executor = open_cluster(self.address)
+        with unless_ray_cannot_start():
+            executor.connect()
+        return executor
 
     def add_worker(self) -> None:
         with _starting_nodes():
