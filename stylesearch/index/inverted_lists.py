@@ -76,6 +76,7 @@ class InvertedLists:
         dim = vectors.shape[1]
         n_codes = -(-dim // _WIDTH)
         index: Any = faiss.index_factory(n_codes * _WIDTH, f"IVF{_n_lists(n_vectors)},PQ{n_codes}")
+        index.use_precomputed_table = -1  # 300 MB for a million vectors, and no quicker
         for training in (index.cp, index.pq.cp):
             training.niter, training.min_points_per_centroid = _ITERATIONS, 1
         lists = cls(index, metric, dim)
@@ -84,8 +85,13 @@ class InvertedLists:
 
     @classmethod
     def from_bytes(cls, data: bytes, metric: str, dim: int) -> InvertedLists:
-        """Reads what ``to_bytes`` wrote: the caller has checked that these are the bytes."""
-        return cls(faiss.deserialize_index(np.frombuffer(data, np.uint8)), metric, dim)
+        """Reads what ``to_bytes`` wrote: the caller has checked that these are the bytes.
+
+        Raises:
+            RuntimeError: another version of faiss wrote them.
+        """
+        flags = faiss.IO_FLAG_SKIP_PRECOMPUTE_TABLE
+        return cls(faiss.deserialize_index(np.frombuffer(data, np.uint8), flags), metric, dim)
 
     def to_bytes(self) -> bytes:
         return bytes(faiss.serialize_index(self._index).data)
@@ -124,20 +130,17 @@ class InvertedLists:
         self._index.remove_ids(faiss.IDSelectorBatch(np.ascontiguousarray(ids, np.int64)))
 
     def propose(self, vectors: Floats, n: int) -> Ids:
-        """Ids among which the ``n`` nearest to any of some vectors should be, rising; more than ``n``.
+        """Ids among which the ``n`` nearest to any of some vectors should be, rising.
 
         Args:
             vectors: shape (q, dim).
-            n: how many are wanted.
+            n: how many are wanted; some times as many are proposed, where the lists have them.
         """
         _, ids = self._index.search(self._prepare(vectors), max(_FEWEST, _TIMES * n))
         return np.unique(ids[ids >= 0]).astype(np.int64)
 
     def _prepare(self, vectors: AnyFloats) -> Floats:
         """Vectors whose Euclidean distances are in the order of the metric, padded to a multiple of eight."""
-        plain = np.asarray(vectors, np.float32)
-        if self._metric == "cosine":
-            plain = normalize_rows(plain)
-        padded = np.zeros((len(plain), self._index.d), np.float32)
-        padded[:, : self._dim] = plain
-        return padded
+        padded = np.zeros((len(vectors), self._index.d), np.float32)
+        padded[:, : self._dim] = vectors
+        return normalize_rows(padded) if self._metric == "cosine" else padded

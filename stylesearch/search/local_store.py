@@ -163,6 +163,20 @@ class LocalVectorStore:
             n_done += sizes[category]
             if progress:
                 progress("indexes", n_done, n_total)
+        self._end_build(lambda: progress and progress("indexes", n_total, n_total))
+
+    @property
+    def lists_folder(self) -> Path:
+        """The folder of inverted lists: see ``stylesearch.search.faiss_store``."""
+        return self.indexes.folder.with_name(f"lists-{self.indexes.folder.name}")
+
+    def _end_build(self, go_on: Callable[[], object]) -> None:
+        """Brings up to date what is made of all indexes; here, it removes the lists of another kind of store.
+
+        Args:
+            go_on: called now and then; its error ends the build.
+        """
+        shutil.rmtree(self.lists_folder, ignore_errors=True)
 
     def _build(self, category: str, sizes: Mapping[str, int]) -> None:
         # Read before the features are, while others may add some: these are left for the next build, and are
@@ -351,6 +365,8 @@ class LocalVectorStores:
         """Lists the folders of other fits, and what builds that were killed have left in that of this one."""
         fit, counts = _folder_of_fit(location, version), location.counts()
         found = [path for path in location.folder.glob("*") if path.is_dir() and path != fit]
+        if self.store is LocalVectorStore:
+            found += fit.glob("lists-*")
         for metric in self.metrics(location, version):
             found += CategoryIndexes(fit / metric, "", metric, 0).leftovers(counts)
         return list(map(str, found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,10 @@ from stylesearch.catalog.selection import FeatureSelection
 from stylesearch.index import inverted_lists
 from stylesearch.search import fitted_space
 from stylesearch.search.faiss_store import FaissVectorStore, FaissVectorStores
-from stylesearch.search.local_store import LocalVectorStore
+from stylesearch.search.gallery import Gallery
+from stylesearch.search.local_store import LocalVectorStore, LocalVectorStores
 from stylesearch.testing.index_contract import feature_like
+from stylesearch.types import SearchRequest
 from tests.contracts.vector_shop import DIM, Shop
 
 pytestmark = pytest.mark.slow  # the training
@@ -107,6 +110,8 @@ def test_one_category_a_filter_and_many_images_are_searched_without_lists(
     np.testing.assert_array_equal(store.search(vectors, None, 20, allowed=allowed).ids, nearest[::2])
     assert proposed == []
     assert store.search(vectors, None, 2700).complete
+    assert len(store.search(vectors, None, 81).ids) == 81
+    assert proposed == []
 
 
 def test_lists_follow_the_indexes_without_training(
@@ -140,6 +145,62 @@ def test_another_category_that_is_built_alone_takes_the_lists_along(shop: Shop, 
     proposed.clear()
     store.search(next(photos(shop)), None, 5)
     assert len(proposed) == 1
+
+
+def test_a_category_that_comes_while_indexes_are_built_ends_no_build(shop: Shop, proposed: list[int]) -> None:
+    def add(stage: str, n_done: int, n_total: int) -> None:
+        if "belt" not in shop.location.counts():
+            shop.add("belt", feature_like(5, DIM, seed=8))
+
+    transform = fitted_space.load(shop.location)
+    assert transform is not None
+    store = StoreOfFew(shop.location, "l2", transform)  # without a stamp, as maintenance opens it
+    store.build(progress=add)
+    opened = open_store(shop, "l2")
+    proposed.clear()
+    assert len(opened.search(next(photos(shop)), None, 5).ids) == 5
+    assert len(proposed) == 1
+    assert "belt" in opened.categories()
+
+
+def test_lists_of_the_same_indexes_are_not_made_anew(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(shop)
+    monkeypatch.setattr(FaissVectorStore, "_build_lists", lambda *_: pytest.fail("built"))
+    store.build([])
+
+
+def test_a_failure_of_faiss_leaves_the_indexes(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no more memory")
+
+    monkeypatch.setattr(inverted_lists.InvertedLists, "add", fail)
+    store = open_store(shop, "l2")
+    store.build()
+    assert "inverted lists cannot be built: no more memory" in caplog.text
+    assert {one.state for one in store.status()} == {"ready"}
+    assert list(shop.location.folder.glob("*/lists-l2")) == []
+
+
+def test_a_store_without_lists_removes_them(shop: Shop) -> None:
+    stores = LocalVectorStores()
+    transform = fitted_space.load(shop.location)
+    assert transform is not None
+    (lists,) = shop.location.folder.glob("*/lists-cosine")
+    assert str(lists) in stores.leftovers(shop.location, transform.version)
+    assert str(lists) not in FaissVectorStores().leftovers(shop.location, transform.version)
+    stores.at_fit(shop.location, "cosine", transform).build(["skirt"])
+    assert not lists.exists()
+
+
+def test_a_wide_filter_finds_what_the_scan_finds(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FaissVectorStore, "lists_from", 300)
+    request = SearchRequest(k=20, where="category=dress")
+    features = feature_like(2000, DIM, seed=2000)[:4]
+    by_lists = Gallery(shop.location, "cosine").search(features, request)
+    plain = dataclasses.replace(shop.location, stores=LocalVectorStores())
+    assert by_lists == Gallery(plain, "cosine").search(features, request)
 
 
 @pytest.mark.parametrize("damage", ["lists.json", ".faiss", "bit"])
