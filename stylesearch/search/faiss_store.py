@@ -93,7 +93,8 @@ class FaissVectorStore(LocalVectorStore):
 
     def verify(self, categories: Iterable[str] | None = None) -> list[Failure]:
         problems = super().verify(categories)
-        if categories is None and self.lists_folder.exists():
+        # Lists of indexes that are damaged are not used either, and are made anew with these.
+        if categories is None and not problems and self.lists_folder.exists():
             try:
                 record, _ = self._read_lists()
                 if record.generations != _generations(self._built_indexes()):
