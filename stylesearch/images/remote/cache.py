@@ -281,27 +281,28 @@ class PictureCache:
         raise AssertionError("unreachable")
 
     def _connect(self) -> sqlite3.Connection:
-        """Opens the index, and creates its table."""
+        """Opens the index, and sets it up if it is new."""
         self._remove_left_behind()
-        index = sqlite3.connect(
-            self.folder / INDEX, timeout=60.0, isolation_level=None, check_same_thread=False
-        )
+        index = self._open()
         try:
-            index.execute("PRAGMA journal_mode = WAL")
+            if _schema_of(index) != SCHEMA:
+                with self._locked():  # SQLite refuses, without waiting, one of two that set it up at once
+                    _set_up(index)
             index.execute("PRAGMA synchronous = NORMAL")
-            (version,) = index.execute("PRAGMA user_version").fetchone()
-            if version not in (0, SCHEMA):
-                raise sqlite3.DatabaseError(f"it has the schema {version}, of another version of stylesearch")
-            index.execute(
-                "CREATE TABLE IF NOT EXISTS pictures (url TEXT PRIMARY KEY, file TEXT NOT NULL, "
-                "sha256 TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT, last_modified TEXT, "
-                "checked_at REAL NOT NULL) WITHOUT ROWID"
-            )
-            index.execute(f"PRAGMA user_version = {SCHEMA}")
         except BaseException:
             index.close()
             raise
         return index
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            self.folder / INDEX, timeout=60.0, isolation_level=None, check_same_thread=False
+        )
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keeps other processes and threads from setting the index up, or deleting it, meanwhile."""
+        too_long = StyleSearchError(f"another process holds the index of pictures in {self.folder}")
+        return hold_lock(self.folder / "index.lock", 60.0, too_long)
 
     def _disconnect(self) -> None:
         if self._index is not None:
@@ -310,14 +311,42 @@ class PictureCache:
 
     def _delete_index(self) -> None:
         """Deletes the index, unless another process has just replaced it with one that is whole."""
-        too_long = StyleSearchError(f"another process holds the index of pictures in {self.folder}")
-        with hold_lock(self.folder / "index.lock", 60.0, too_long):
+        with self._locked():
             try:
-                self._connect().close()
+                with contextlib.closing(self._open()) as index:
+                    _set_up(index)
             except sqlite3.Error as error:
                 if _means_damage(error):
                     for ending in ("", "-wal", "-shm"):
                         (self.folder / f"{INDEX}{ending}").unlink(missing_ok=True)
+
+
+def _schema_of(index: sqlite3.Connection) -> int:
+    """The schema of an index; 0 where it is new.
+
+    Raises:
+        sqlite3.DatabaseError: it is of another version, which counts as damage.
+    """
+    version: int = index.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, SCHEMA):
+        raise sqlite3.DatabaseError(f"it has the schema {version}, of another version of stylesearch")
+    return version
+
+
+def _set_up(index: sqlite3.Connection) -> None:
+    """Creates what an index lacks.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged, or of another version.
+    """
+    _schema_of(index)
+    index.execute("PRAGMA journal_mode = WAL")
+    index.execute(
+        "CREATE TABLE IF NOT EXISTS pictures (url TEXT PRIMARY KEY, file TEXT NOT NULL, "
+        "sha256 TEXT NOT NULL, size INTEGER NOT NULL, etag TEXT, last_modified TEXT, "
+        "checked_at REAL NOT NULL) WITHOUT ROWID"
+    )
+    index.execute(f"PRAGMA user_version = {SCHEMA}")
 
 
 def _size_of(path: Path) -> int | None:

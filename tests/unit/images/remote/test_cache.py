@@ -202,3 +202,26 @@ def test_threads_and_connections_store_side_by_side(tmp_path: Path) -> None:
             path.path.read_bytes() == jpeg(int(url.rpartition("?")[2]) % 7) for url, path in found.items()
         )
         assert other.status().n_files == 7
+
+
+def test_connections_begin_an_index_at_the_same_moment(tmp_path: Path) -> None:
+    told: list[Exception] = []
+
+    def begin(cache: PictureCache, together: threading.Barrier) -> None:
+        together.wait()
+        try:
+            cache.touch(URL)
+        except Exception as error:
+            told.append(error)
+
+    for n in range(30):  # each time some 12 % of them were told that the database is locked
+        caches = [PictureCache(tmp_path / str(n)) for _ in range(4)]
+        together = threading.Barrier(len(caches))
+        threads = [threading.Thread(target=begin, args=(cache, together)) for cache in caches]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for cache in caches:
+            cache.close()
+    assert told == []
