@@ -36,7 +36,7 @@ def check(shared: Shared, repair: bool, files: bool) -> int:
     - every text, number, box and JSON; every vector against its checksum
     - products against what their sources say; amounts; categories; listings
     - whether image files are gone; images put over the API that no product has
-    - trained models, indexes and fits
+    - trained models, indexes and fits; their files in a catalog that machines share
 
     What the sources said and what images are cannot be mended: then the products are named. A vector that
     was damaged before schema 0003 has the checksum of the damaged one. Exit code 1 if a problem is left.

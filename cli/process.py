@@ -8,9 +8,11 @@ exception is a bug and shows its traceback. With ``--json`` the last line of std
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import logging
 import os
+import re
 import select
 import sys
 import traceback
@@ -24,6 +26,7 @@ import click
 from stylesearch.errors import StyleSearchError
 
 from .interruptions import EXIT_INTERRUPTED, has_come, last_words
+from .options import Shared
 from .output import echo_error
 
 __all__ = [
@@ -44,22 +47,24 @@ __all__ = [
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 SECONDS_OF_A_REPETITION = 10.0
+COMMAND_TO_RUN = re.compile(r"(?<!end )`(stylesearch [^`]+)`")
 AND_KEPT = "finished work is kept; to continue, run {how}"
 
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
     """Runs ``command`` and returns its exit code; only a bug raises an exception."""
     as_json = wants_json(sys.argv[1:] if args is None else args)
-    warnings.showwarning = _show_warning
+    shared = Shared()
+    warnings.showwarning = functools.partial(_show_warning, shared)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_LogFormatter())
     handler.addFilter(_OnceInARow())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("stylesearch").setLevel(logging.WARNING)  # an earlier run may have changed it
     try:
-        code = _main(command, args)
+        code = _main(command, args, shared)
     except StyleSearchError as error:
-        return _report(error, error.message, error.hint, as_json=as_json)
+        return _report(error, error.message, _name_workspace(error.hint, shared), as_json=as_json)
     except _Declined as error:
         if as_json:
             echo_error(error.said, error.hint, kind="Declined", as_json=True)
@@ -204,9 +209,9 @@ def past_click() -> Iterator[None]:
         raise _PastClick from error
 
 
-def _main(command: click.Command, args: list[str] | None) -> Any:
+def _main(command: click.Command, args: list[str] | None, shared: Shared) -> Any:
     try:
-        return command.main(args=args, prog_name="stylesearch", standalone_mode=False)
+        return command.main(args=args, prog_name="stylesearch", standalone_mode=False, obj=shared)
     except _PastClick as carrier:
         if carrier.__cause__ is None:
             raise
@@ -223,6 +228,13 @@ def wants_json(args: Sequence[str]) -> bool:
     """Whether ``--json`` is among the arguments, also where they cannot be parsed."""
     options = args[: args.index("--")] if "--" in args else args
     return "--json" in options
+
+
+def _name_workspace(advice: str, shared: Shared) -> str:
+    """Adds ``--home`` and ``--db``, where they were given, to the commands in an advice: people copy them."""
+    if not (flags := shared.flags()):
+        return advice
+    return COMMAND_TO_RUN.sub(lambda found: found[0] if flags in found[0] else f"`{found[1]}{flags}`", advice)
 
 
 def _report(error: Exception, message: str, hint: str, *, as_json: bool) -> int:
@@ -256,6 +268,7 @@ def _let_go_of(outputs: list[int]) -> None:
 
 
 def _show_warning(
+    shared: Shared,
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -264,7 +277,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Prints a warning as one line, without the place in the code."""
-    click.secho(f"warning: {message}", fg="yellow", err=True)
+    click.secho(f"warning: {_name_workspace(str(message), shared)}", fg="yellow", err=True)
 
 
 # An ingest runs at a low priority, so that searches of a service on the same machine stay quick.

@@ -124,6 +124,23 @@ class ArtifactTable:
                 continue
         raise CatalogDamaged(f"the {kind} {name!r} was changed {_TRIES} times while it was put")
 
+    def write_again(self, kind: str, name: str, sha256: str, copy: Path) -> None:
+        """Writes a file of the version in force anew, whose parts are damaged.
+
+        Args:
+            kind, name: the artifact.
+            sha256: digest of the file; of a file that the version has not any more, nothing is written.
+            copy: a file with these bytes.
+        """
+        with self._engine.connect().execution_options(**WRITE) as connection, connection.begin():
+            this = (artifacts.c.kind == kind, artifacts.c.name == name)
+            files = connection.execute(select(artifacts.c.files).where(*this)).scalar() or {}
+            if sha256 not in files.values() or sha256_file(copy) != sha256:
+                return
+            parts = (artifact_parts.c.kind == kind, artifact_parts.c.name == name)
+            connection.execute(delete(artifact_parts).where(*parts, artifact_parts.c.sha256 == sha256))
+            _write_file(connection, kind, name, sha256, copy)
+
     def remove(self, kind: str, name: str) -> None:
         """Removes an artifact with its files; one that is not there is no error."""
         with self._engine.connect().execution_options(**WRITE) as connection, connection.begin():
@@ -170,14 +187,17 @@ def _write_parts(connection: Connection, kind: str, name: str, contents: Mapping
     connection.execute(delete(artifact_parts).where(*of_artifact, artifact_parts.c.sha256.not_in(contents)))
     there = set(connection.execute(select(artifact_parts.c.sha256).where(*of_artifact).distinct()).scalars())
     for sha256, content in contents.items():
-        if sha256 in there:
-            continue
-        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
-            position = 0
-            while (part := file.read(PART_BYTES)) or position == 0:
-                row = {"kind": kind, "name": name, "sha256": sha256, "position": position, "content": part}
-                connection.execute(insert(artifact_parts).values(**row))
-                position += 1
+        if sha256 not in there:
+            _write_file(connection, kind, name, sha256, content)
+
+
+def _write_file(connection: Connection, kind: str, name: str, sha256: str, content: Path | bytes) -> None:
+    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
+        position = 0
+        while (part := file.read(PART_BYTES)) or position == 0:
+            row = {"kind": kind, "name": name, "sha256": sha256, "position": position, "content": part}
+            connection.execute(insert(artifact_parts).values(**row))
+            position += 1
 
 
 def _digest(content: Path | bytes) -> str:

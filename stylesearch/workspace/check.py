@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.artifacts.base import MODEL
-from stylesearch.errors import CatalogError, StyleSearchError
+from stylesearch.errors import CatalogDamaged, CatalogError, StyleSearchError
+from stylesearch.files import sha256_file
 from stylesearch.settings import Settings
 from stylesearch.types import ReportProgress
 
@@ -25,6 +28,7 @@ __all__ = ["check_workspace"]
 log = logging.getLogger(__name__)
 
 REBUILD: Final = "builds the index, or the fit and its indexes, anew"
+WRITE_AGAIN: Final = "writes the file anew, from the copy of this machine"
 
 
 def check_workspace(
@@ -125,6 +129,8 @@ def _check(
     yield _unless_damaged(
         "images that were put over the API", lambda: connect_and(lambda one: check_uploads(one, uploads))
     )
+    if settings.shares_artifacts:
+        yield _unless_damaged("files of shared fits and models", lambda: open_and(_check_shared))
     yield _unless_damaged("trained models", lambda: open_and(_check_models))
     yield _unless_damaged("indexes and fits", lambda: open_and(_check_indexes))
 
@@ -138,6 +144,27 @@ def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
     except StyleSearchError as error:
         problem = Problem(f"could not be checked: {error.message}")
         return Finding.of(check, 0, "things", [problem], "mend the catalog first")
+
+
+def _check_shared(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Finding:
+    """Reads the files that the catalog keeps for all machines, and compares them with their digests."""
+    from stylesearch.catalog.check.findings import Finding, Problem
+
+    hint = "run the check where its copy is whole, build or train it again, or restore a backup"
+    found = Finding("files of shared fits and models", 0, "files", hint=hint)
+    for (kind, name), version in catalog.artifacts.versions().items():
+        for file, digest in sorted(version.files.items()):
+            found.n_checked += 1
+            try:
+                with Path(os.devnull).open("wb") as nowhere:
+                    catalog.artifacts.copy_file(kind, name, digest, nowhere)
+            except CatalogDamaged:
+                copy = artifacts.folder(kind, name) / file
+                is_whole = copy.is_file() and sha256_file(copy) == digest
+                what = f"{file} of the {kind} {name!r} is missing or damaged in the catalog"
+                key = json.dumps([kind, name, digest, str(copy)])
+                found.add(Problem(what, None, WRITE_AGAIN if is_whole else "", key if is_whole else None))
+    return found
 
 
 def _check_models(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Finding:
@@ -215,6 +242,9 @@ def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iter
     repair_catalog(writer, found)
     for path in sorted(keys(REMOVE_UPLOAD)):
         Path(path).unlink(missing_ok=True)
+    for key in sorted(keys(WRITE_AGAIN)):
+        kind, name, digest, copy = json.loads(key)
+        catalog.artifacts.write_again(kind, name, digest, Path(copy))
     if folders := keys(REBUILD):
         for location in _spaces(settings, catalog, open_artifacts(settings, catalog)):
             if str(location.folder) in folders:

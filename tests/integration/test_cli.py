@@ -447,8 +447,15 @@ class TestErrorsAsJson:
         assert self.error_of(done) == {
             "type": "NotInCatalog",
             "message": "the catalog has no product 'none'",
-            "hint": "`stylesearch products list` shows all",
+            "hint": f"`stylesearch products list --home {ingested}` shows all",
         }
+
+    def test_a_hint_names_the_workspace_only_where_a_flag_did(
+        self, stylesearch: Command, ingested: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("STYLESEARCH_HOME", str(ingested))
+        done = stylesearch("products", "show", "none", "--json")
+        assert self.error_of(done)["hint"] == "`stylesearch products list` shows all"
 
     @pytest.mark.parametrize(
         ("arguments", "message", "hint"),

@@ -22,6 +22,7 @@ from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.search import IndexWarning, fitted_space, maintenance
 from stylesearch.search.fitted_space import SpaceLocation
 from stylesearch.testing import save_fake_model
+from stylesearch.workspace.check import WRITE_AGAIN, check_workspace
 from stylesearch.workspace.doctor import examine
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.tiny_shop import EXTRACTOR, draw, jpeg
@@ -256,3 +257,22 @@ def test_a_full_backup_has_what_the_catalog_shares_and_an_export_has_not(
     with ss.open(folder / "other", artifacts="catalog", extractor=EXTRACTOR) as other:
         other.database.import_from(folder / "export")
         assert other.catalog.artifacts.versions() == {}
+
+
+def test_a_check_reads_the_files_in_the_catalog_and_mends_them_from_a_copy(
+    folder: Path, machines: tuple[Workspace, Workspace]
+) -> None:
+    a, b = machines
+    save_fake_model(a.settings)
+    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
+        connection.execute("UPDATE artifact_parts SET content = zeroblob(7)")
+    damaged = {one.check: one for one in check_workspace(a.settings)}["files of shared fits and models"]
+    assert (damaged.n_checked, damaged.n_problems) == (4, 4)
+    assert {one.repair for one in damaged.problems} == {WRITE_AGAIN}
+    elsewhere = {one.check: one for one in check_workspace(b.settings)}["files of shared fits and models"]
+    assert {one.repair for one in elsewhere.problems} == {""}  # it has no copy
+    mended = {one.check: one for one in check_workspace(a.settings, repair=True)}
+    shared = mended["files of shared fits and models"]
+    assert (shared.n_problems, shared.n_repaired) == (0, 4)
+    found = distances(a, folder / "street.jpg")
+    assert distances(b, folder / "street.jpg") == found

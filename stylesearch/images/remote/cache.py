@@ -286,7 +286,7 @@ class PictureCache:
         index = self._open()
         try:
             if _schema_of(index) != SCHEMA:
-                with self._locked():  # SQLite refuses, without waiting, one of two that set it up at once
+                with self._hold_index():  # SQLite refuses, without waiting, one of two that set it up at once
                     _set_up(index)
             index.execute("PRAGMA synchronous = NORMAL")
         except BaseException:
@@ -299,7 +299,7 @@ class PictureCache:
             self.folder / INDEX, timeout=60.0, isolation_level=None, check_same_thread=False
         )
 
-    def _locked(self) -> contextlib.AbstractContextManager[None]:
+    def _hold_index(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other processes and threads from setting the index up, or deleting it, meanwhile."""
         too_long = StyleSearchError(f"another process holds the index of pictures in {self.folder}")
         return hold_lock(self.folder / "index.lock", 60.0, too_long)
@@ -311,7 +311,7 @@ class PictureCache:
 
     def _delete_index(self) -> None:
         """Deletes the index, unless another process has just replaced it with one that is whole."""
-        with self._locked():
+        with self._hold_index():
             try:
                 with contextlib.closing(self._open()) as index:
                     _set_up(index)
