@@ -1,4 +1,4 @@
-"""Makes, upgrades and checks the schema of a catalog, with Alembic run from code.
+"""Makes and upgrades the schema of a catalog, and compares it with the models, with Alembic run from code.
 
 Imported only when there is something to do: see ``stylesearch.catalog.schema_version``.
 """
@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import alembic.command
 from alembic.autogenerate import compare_metadata
@@ -27,16 +26,12 @@ from stylesearch.errors import CatalogError
 __all__ = [
     "HEAD",
     "Upgrade",
-    "check_schema",
     "current_revision",
     "make_config",
     "schema_drift",
     "script_location",
     "upgrade",
 ]
-
-SHOWN: Final = 20
-"""Faults of a kind that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,25 +85,6 @@ def current_revision(place: Backend | str | os.PathLike[str]) -> str | None:
         return None
     with _connect(backend) as connection:
         return read_revision(connection, backend.shown)
-
-
-def check_schema(place: Backend | str | os.PathLike[str]) -> list[str]:
-    """Lists faults of a database, one sentence each: an old or altered schema, damage, broken references.
-
-    Raises:
-        CatalogTooNew, CatalogError: it cannot be checked.
-    """
-    backend = backend_of(place)
-    revision = current_revision(backend)
-    if revision is None:
-        return ["the database is missing or empty"]
-    if revision != HEAD:
-        return [f"the schema is {revision}, the newest is {HEAD}: run `stylesearch db upgrade`"]
-    with _connect(backend) as connection:
-        found = [f"the schema differs from the models: {item}" for item in schema_drift(connection)]
-        found += [f"damaged: {fault}" for fault, _ in backend.damage(connection, SHOWN).faults]
-        found += [str(one) for one in (backend.loose_ends(connection) or ())[:SHOWN]]
-    return found
 
 
 def schema_drift(connection: Connection) -> list[str]:

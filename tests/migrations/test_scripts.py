@@ -14,9 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, Integer, MetaData
 
 from stylesearch.catalog.backends.sqlite import SqliteBackend, prepare_new_file
-from stylesearch.catalog.migrate import check_schema, current_revision, make_config, schema_drift, upgrade
+from stylesearch.catalog.migrate import current_revision, make_config, schema_drift, upgrade
 from stylesearch.catalog.schema_version import HEAD, REVISIONS
 from stylesearch.catalog.tables import metadata
+from tests.catalog_faults import faults_of
 
 DUMPS = Path(__file__).parent / "dumps"
 
@@ -56,7 +57,7 @@ def test_the_models_are_what_the_scripts_make(new_catalog: Path) -> None:
     with engine.connect() as connection:
         assert schema_drift(connection) == []
     engine.dispose()
-    assert check_schema(new_catalog) == []
+    assert faults_of(new_catalog) == []
 
 
 def test_drift_is_noticed(new_catalog: Path) -> None:
@@ -72,7 +73,7 @@ def test_drift_is_noticed(new_catalog: Path) -> None:
     with contextlib.closing(sqlite3.connect(new_catalog)) as raw:
         raw.execute("DROP INDEX ix_images_state")
         raw.execute("ALTER TABLE products ADD COLUMN stock INTEGER")
-    problems = check_schema(new_catalog)
+    problems = faults_of(new_catalog)
     assert len(problems) == 2
     assert all(problem.startswith("the schema differs from the models") for problem in problems)
 
@@ -88,12 +89,12 @@ def test_every_revision_has_a_dump_with_the_schema_that_its_scripts_make(
     assert {path.stem for path in DUMPS.glob("*.sql")} == set(REVISIONS)
 
 
-def test_check_finds_loose_ends_and_old_schemas(new_catalog: Path, tmp_path: Path) -> None:
+def test_loose_ends_are_noticed(new_catalog: Path, tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(new_catalog)) as raw:
         raw.execute(
             "INSERT INTO images (product_pk, path, domain, width, height, state)"
             " VALUES (77, '/a', 'shop', 1, 1, 'ok')"
         )
         raw.commit()
-    assert check_schema(new_catalog) == ["row 1 of images points to a row of products that is missing"]
-    assert check_schema(tmp_path / "nothing.db") == ["the database is missing or empty"]
+    assert faults_of(new_catalog) == ["row 1 of images points to a row of products that is missing"]
+    assert current_revision(tmp_path / "nothing.db") is None

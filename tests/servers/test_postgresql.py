@@ -19,13 +19,14 @@ from sqlalchemy.engine import make_url
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
 from stylesearch.catalog.backends import PoolSettings, backend_of
-from stylesearch.catalog.migrate import HEAD, check_schema, current_revision
+from stylesearch.catalog.migrate import HEAD, current_revision
 from stylesearch.catalog.tables import metadata
 from stylesearch.catalog.transfer import copy_tables
 from stylesearch.cli.main import cli
 from stylesearch.cli.process import run
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogLocked, DatasetError
 from stylesearch.types import Domain, Product, Variant
+from tests.catalog_faults import faults_of
 from tests.postgres_server import PostgresServer
 from tests.servers.pooler import Pooler
 
@@ -70,13 +71,13 @@ def test_three_processes_make_one_catalog(postgres: str) -> None:
     outputs = [process.communicate() for process in [python(code, postgres) for _ in range(3)]]
     assert len({out for out, _ in outputs}) == 1, outputs
     assert len(outputs[0][0].strip()) == 16
-    assert check_schema(postgres) == []
+    assert faults_of(postgres) == []
 
 
 def test_a_new_catalog_has_the_newest_schema_and_the_order_and_storage_it_needs(postgres: str) -> None:
     assert current_revision(postgres) is None
     with Catalog.open(postgres) as catalog, catalog._connect() as connection:
-        assert check_schema(postgres) == []
+        assert faults_of(postgres) == []
         collations = connection.execute(
             text(
                 "SELECT DISTINCT collation_name FROM information_schema.columns WHERE "
@@ -168,7 +169,7 @@ def test_a_schema_of_its_own_keeps_a_catalog_apart_from_the_tables_of_another_pr
             add(writer, "b")
         assert [one.id for one in catalog.products()] == ["a", "b"]
         assert catalog.revision == current_revision(place) == HEAD
-    assert check_schema(place) == []
+    assert faults_of(place) == []
     tables = f"SELECT count(*) FROM pg_tables WHERE schemaname = '{schema}'"
     assert postgres_server.execute(tables, database=database) == [(len(metadata.tables) + 1,)]
     others = "SELECT last_value, is_called FROM public.features_id_seq"

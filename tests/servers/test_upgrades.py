@@ -13,9 +13,10 @@ from sqlalchemy import Engine, MetaData, Table, insert, select
 
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.backends import backend_of
-from stylesearch.catalog.migrate import check_schema, make_config, upgrade
+from stylesearch.catalog.migrate import make_config, upgrade
 from stylesearch.catalog.row_values import plain_table
 from stylesearch.catalog.tables import exported_tables
+from tests.catalog_faults import faults_of
 
 pytestmark = [pytest.mark.servers, pytest.mark.slow]
 
@@ -57,7 +58,7 @@ def test_the_oldest_catalog_is_upgraded_alike(tmp_path: Path, postgres: str) -> 
     of_server.dispose()
     assert upgrade(postgres).before == "0001"
     upgrade(file)
-    assert check_schema(postgres) == []
+    assert faults_of(postgres) == []
     here, there = rows_of(file), rows_of(postgres)
     assert here["features"] and here["listings"]
     assert there == here

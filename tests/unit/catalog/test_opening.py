@@ -15,9 +15,10 @@ import pytest
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.backends import backend_of, sqlite, sqlite_errors
 from stylesearch.catalog.backends.sqlite import PAGE_BYTES, prepare_new_file
-from stylesearch.catalog.migrate import check_schema, upgrade
+from stylesearch.catalog.migrate import upgrade
 from stylesearch.errors import CatalogDamaged, CatalogError, CatalogTooNew, ConfigError
 from stylesearch.types import Product
+from tests.catalog_faults import faults_of
 
 
 def pragma(catalog: Catalog, name: str) -> Any:
@@ -45,7 +46,7 @@ def test_a_new_catalog_is_made_at_any_path_and_opened_again(tmp_path: Path, name
     for readonly in (False, True):
         with Catalog.open(str(path), readonly=readonly) as catalog:
             assert [product.id for product in catalog.products()] == ["a"]
-    assert check_schema(path) == []
+    assert faults_of(path) == []
     assert sorted(found.name for found in path.parent.iterdir()) == sorted([path.name, f"{path.name}.lock"])
 
 

@@ -15,10 +15,10 @@ import pytest
 
 from stylesearch.catalog import Catalog, FeatureSet, Writer
 from stylesearch.catalog.backends import sqlite, sqlite_errors
-from stylesearch.catalog.migrate import check_schema
 from stylesearch.catalog.pruning import Pruner
 from stylesearch.errors import CatalogError, CatalogLocked
 from stylesearch.types import Product
+from tests.catalog_faults import faults_of
 
 Shop = dict[str, int]
 
@@ -124,7 +124,7 @@ def test_a_killed_writer_leaves_what_it_had_committed_and_frees_the_lock(
         assert [product.id for product in catalog.products()] == ["committed"]
         with catalog.writing(timeout=5) as writer, writer.transaction():
             writer.upsert_products([Product("after", "A", "dress")], source="shop")
-    assert check_schema(catalog_file) == []
+    assert faults_of(catalog_file) == []
 
 
 def test_a_full_disk_says_so_and_leaves_what_was_committed(
@@ -142,7 +142,7 @@ def test_a_full_disk_says_so_and_leaves_what_was_committed(
         with writer.transaction():
             writer.remove_products(["p0"])
         assert len(catalog.products()) == 4
-    assert check_schema(catalog_file) == []
+    assert faults_of(catalog_file) == []
 
 
 def test_a_full_folder_for_temporary_files_is_named(

@@ -10,9 +10,9 @@ import pytest
 
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.backends import postgresql_lock, sqlite_lock
-from stylesearch.catalog.migrate import check_schema
 from stylesearch.errors import CatalogLocked
 from stylesearch.types import Product
+from tests.catalog_faults import faults_of
 
 StartProcess = Callable[..., subprocess.Popen[str]]
 
@@ -115,7 +115,7 @@ def test_two_writers_take_turns_and_lose_nothing(
         let_go(process)
     assert [process.wait(timeout=120) for process in writers] == [0, 0]
     assert catalog.status().products == 2 * 5 * 3 * 20
-    assert check_schema(catalog.backend) == []
+    assert faults_of(catalog.backend) == []
 
 
 def test_two_writers_in_one_process_do_not_share_the_lock(catalog: Catalog) -> None:
@@ -148,5 +148,5 @@ def test_processes_that_open_a_new_catalog_at_once_make_one(
     for process in processes:
         let_go(process)
     assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
-    assert check_schema(path) == []
+    assert faults_of(path) == []
     assert [found.name for found in sorted(path.parent.iterdir())] == ["catalog.db", "catalog.db.lock"]

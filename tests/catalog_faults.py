@@ -1,0 +1,18 @@
+"""Says what is wrong with the database of a catalog, for tests that expect nothing."""
+
+from __future__ import annotations
+
+import os
+
+from stylesearch.catalog.backends import Backend, backend_of
+from stylesearch.catalog.check.database import check_database
+
+
+def faults_of(place: Backend | str | os.PathLike[str]) -> list[str]:
+    """Lists what ``db check`` finds wrong with the database itself, its references and its schema."""
+    engine = backend_of(place).engine()
+    try:
+        with engine.connect() as connection:
+            return [one.what for finding in check_database(connection) for one in finding.problems]
+    finally:
+        engine.dispose()
