@@ -37,9 +37,10 @@ def main() -> None:
     print(*(f"- {line}" for line in notes(study)), sep="\n", end="\n\n")
     rows = []
     for run in study.runs:
-        for scores in (*run.categories, run.macro, run.micro):
+        means = {"macro": run.macro, "micro": run.micro}
+        for label, scores in {**{one.category: one for one in run.categories}, **means}.items():
             cells = [percent(scores.values[f"top-{k}"]) for k in KS]
-            rows.append([run.method, run.metric, scores.category, str(scores.n_queries), *cells])
+            rows.append([run.method, run.metric, label, str(scores.n_queries), *cells])
     print_table(["method", "metric", "category", "queries", *(f"top {k}, %" for k in KS)], rows)
 
 
