@@ -162,8 +162,10 @@ def _of_attribute(
         name, value, number = name.concat(""), value.concat(""), number + 0.0
     alike: list[ColumnElement[bool]] = []  # one of which is enough
     if condition.values:
-        alike.append(value.in_(condition.values))
-        if numbers := plain_numbers(condition.values):
+        numbers = plain_numbers(condition.values)
+        if len(numbers) < len(condition.values):  # the number of a value that is one is stored beside it
+            alike.append(value.in_(condition.values))
+        if numbers:
             alike.append(number.in_(numbers))
     elif condition.has_bounds:
         alike.append(and_(*_within(condition, number, number)))

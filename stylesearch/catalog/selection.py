@@ -24,6 +24,9 @@ __all__ = ["FeatureSelection", "FeatureSelections"]
 KEPT: Final = 16
 """Selections that are kept while the catalog does not change: 8 MB each where half of a million are met."""
 
+READ_AT_ONCE: Final = 10_000
+"""Ids that are read from the database at a time."""
+
 
 class FeatureSelection:
     """The features that meet a filter, as of one moment. Thread-safe.
@@ -163,4 +166,5 @@ class FeatureSelections:
 
     def _read(self, statement: Select[int]) -> Ids:
         with self._engine.connect() as connection:
-            return np.fromiter(connection.execute(statement).scalars(), np.int64)
+            found = connection.execute(statement).scalars().partitions(READ_AT_ONCE)
+            return np.concatenate([np.empty(0, np.int64), *(np.array(some, np.int64) for some in found)])
