@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -199,7 +200,8 @@ def test_eval_computes_what_is_missing_there(patchworks: Path, monkeypatch: pyte
     said: set[str] = set()
     with _open_elsewhere(patchworks, monkeypatch) as there:
         study = there.evaluate(["hog@32"], metrics=("l2",), progress=lambda stage, *_: said.add(stage))
-        assert "features of hog@32: 2 workers" in said
+        # The second may not have said that it is there before all is done.
+        assert any(re.fullmatch("features of hog@32: [12] workers?", stage) for stage in said)
         assert not any("worker" in one for one in said if not one.startswith(("features of", "regions of")))
         assert study.run("hog@32", "l2").micro.n_queries == N_PRODUCTS
 
@@ -210,7 +212,7 @@ def test_train_computes_what_is_missing_there(patchworks: Path, monkeypatch: pyt
     with _open_elsewhere(patchworks, monkeypatch) as there:
         report = there.train("tiny", epochs=1, dim=8, progress=lambda stage, *_: said.add(stage))
         assert sum(report.as_dict()["model"]["n_products"].values()) == N_PRODUCTS
-        assert any(stage.startswith("features of") and stage.endswith(": 2 workers") for stage in said)
+        assert any(re.fullmatch("features of .*: [12] workers?", stage) for stage in said)
 
 
 def test_a_worker_is_killed_in_the_middle(cluster: AnyCluster, tasks: list[Task], tmp_path: Path) -> None:
