@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from stylesearch.errors import StyleSearchError
+
 if TYPE_CHECKING:
     from stylesearch.settings import Settings
     from stylesearch.workspace.workspace import Workspace
@@ -37,10 +39,16 @@ class Shared:
     def flags(self, **others: str | None) -> str:
         """The flags that name this workspace, and others that were given, for a command to be copied.
 
+        The URL of a server comes with its password hidden.
+
         Args:
             others: values by the name of their flag; None where a flag was not given.
         """
-        given = {**{name: self.settings.get(name) for name in ("home", "db")}, **others}
+        given = {
+            "home": self.settings.get("home"),
+            "db": _without_password(self.settings.get("db")),
+            **others,
+        }
         return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
 
     def open(self, **flags: Any) -> Workspace:
@@ -56,6 +64,18 @@ class Shared:
         return load_settings(
             {**self.settings, **{name: value for name, value in flags.items() if value is not None}}
         )
+
+
+def _without_password(db: str | None) -> str | None:
+    """A catalog's path or URL as it may be shown; None for what is neither, which an error tells."""
+    if db is None or "://" not in db:
+        return db
+    from stylesearch.catalog.backends import backend_of
+
+    try:
+        return backend_of(db).shown
+    except StyleSearchError:
+        return None
 
 
 def pass_shared(command: Callable[..., Any]) -> Callable[..., Any]:

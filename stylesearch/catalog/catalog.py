@@ -316,7 +316,7 @@ class Catalog:
         return self._feature_block(rows, feature_set)
 
     def select_features(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
-        """Selects the features of shop images whose products meet a filter; they are read when needed.
+        """Selects the features of products that meet a filter, of customers' images too; read when needed.
 
         Args:
             feature_set: feature set of the features.

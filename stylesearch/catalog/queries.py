@@ -51,6 +51,7 @@ __all__ = [
     "in_batches",
     "is_filed_under",
     "is_of_gallery",
+    "is_of_set",
     "known_image_from_row",
     "not_by_index",
     "product_from_row",
@@ -171,13 +172,18 @@ def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain
     return of_set if category is None else and_(of_set, features.c.category == category)
 
 
-def is_of_gallery(feature_set: FeatureSet) -> list[ColumnElement[bool]]:
-    """Conditions for features, joined to their images, of a set and of shop images.
+def is_of_set(feature_set: FeatureSet) -> ColumnElement[bool]:
+    """Condition for features of a set, joined to their images.
 
     By an index, SQLite would begin with all features of the set and read their rows, instead of looking up
     those of the products that are wanted.
     """
-    return [not_by_index(features.c.feature_set_pk) == feature_set.pk, images.c.domain == Domain.SHOP.value]
+    return not_by_index(features.c.feature_set_pk) == feature_set.pk
+
+
+def is_of_gallery(feature_set: FeatureSet) -> list[ColumnElement[bool]]:
+    """Conditions for features, joined to their images, of a set and of shop images."""
+    return [is_of_set(feature_set), images.c.domain == Domain.SHOP.value]
 
 
 def feature_sets_of_images(

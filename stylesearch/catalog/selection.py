@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Select, bindparam, select
 
 from stylesearch.array_types import Ids
 from stylesearch.catalog.filtering import estimate, meets_at, meets_each
-from stylesearch.catalog.queries import in_batches, is_of_gallery
+from stylesearch.catalog.queries import in_batches, is_of_set
 from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images, products
 from stylesearch.conditions import FIELDS
@@ -114,7 +114,11 @@ class FeatureSelections:
         self._keeping = Lock()
 
     def find(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
-        """Selects the features of shop images whose products meet a filter."""
+        """Selects the features of a set whose products meet a filter.
+
+        Those of customers' images are among them, which no vector store has: to tell them apart, SQLite would
+        read the row of each image, which takes half of the time.
+        """
         key = (feature_set.pk, where.conditions, where.without_picture)
         state = self._state()  # before anything is read: a change in between is then seen next time
         with self._keeping:
@@ -131,7 +135,7 @@ class FeatureSelections:
         return selection
 
     def _select(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
-        of_gallery = is_of_gallery(feature_set)
+        of_set = is_of_set(feature_set)
         with self._engine.connect() as connection:
             of_each = meets_each(connection, where, images.c.product_pk)
             n_products, share = estimate(connection, meets_each(connection, where, products.c.pk))
@@ -140,12 +144,12 @@ class FeatureSelections:
             with self._engine.connect() as connection:
                 conditions = meets_at(connection, where, images.c.product_pk)
             statement = select(features.c.id).join_from(images, features, features.c.image_pk == images.c.pk)
-            return statement.where(*conditions, *of_gallery)
+            return statement.where(*conditions, of_set)
 
         by_id = select(features.c.id).join_from(features, images, features.c.image_pk == images.c.pk)
         if any(one.name in FIELDS for one in where.conditions):
             by_id = by_id.join(products, products.c.pk == images.c.product_pk)
-        by_id = by_id.where(features.c.id.in_(bindparam("ids", expanding=True)), *of_each, *of_gallery)
+        by_id = by_id.where(features.c.id.in_(bindparam("ids", expanding=True)), *of_each, of_set)
 
         def check(ids: Ids) -> Ids:
             with self._engine.connect() as connection:

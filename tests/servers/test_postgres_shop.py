@@ -98,7 +98,7 @@ def test_no_command_tells_the_password(
     gone = postgres_server.url("no_such_database")
     closed = postgres.replace(f":{postgres_server.port}/", ":1/")
     commands = ["doctor", "db check", "db current", "index status", "products list", f"query {photo}"]
-    commands += ["sources list", f"db backup {tmp_path / 'backup.db'}"]
+    commands += ["sources list", f"db backup {tmp_path / 'backup.db'}", "products show none"]
     failing = ["doctor", "products list --json"]
     said = {}
     for url in (postgres, wrong, gone, closed):
@@ -108,4 +108,5 @@ def test_no_command_tells_the_password(
     for secret in (postgres_server.password, "another-secret"):
         assert [key for key, text in said.items() if secret in text] == []
     assert all("Traceback" not in text for text in said.values())
+    assert "postgresql://shop:***@127.0.0.1" in said[postgres, "products show none"]  # to be copied
     assert "let this role in" in said[wrong, "products list --json"]
