@@ -186,19 +186,22 @@ def patchworks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "home"
 
 
-def _open_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """A workspace of two worker processes, in a process that computes no HOG."""
+def _open_elsewhere(home: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A copy of a workspace, with two worker processes, in a process that computes no HOG."""
 
     def never(*_: object) -> None:
         raise AssertionError("computed in this process")
 
     monkeypatch.setattr(WhiteBoxExtractor, "extract", never)
-    return Workspace(Settings(home=home, extractor="hog@32", cluster="local:2"))
+    shutil.copytree(home, copy)
+    return Workspace(Settings(home=copy, extractor="hog@32", cluster="local:2"))
 
 
-def test_eval_computes_what_is_missing_there(patchworks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eval_computes_what_is_missing_there(
+    patchworks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: set[str] = set()
-    with _open_elsewhere(patchworks, monkeypatch) as there:
+    with _open_elsewhere(patchworks, tmp_path / "home", monkeypatch) as there:
         study = there.evaluate(["hog@32"], metrics=("l2",), progress=lambda stage, *_: said.add(stage))
         # The second may not have said that it is there before all is done.
         assert any(re.fullmatch("features of hog@32: [12] workers?", stage) for stage in said)
@@ -207,12 +210,14 @@ def test_eval_computes_what_is_missing_there(patchworks: Path, monkeypatch: pyte
 
 
 @pytest.mark.nightly  # Keras
-def test_train_computes_what_is_missing_there(patchworks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_train_computes_what_is_missing_there(
+    patchworks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: set[str] = set()
-    with _open_elsewhere(patchworks, monkeypatch) as there:
+    with _open_elsewhere(patchworks, tmp_path / "home", monkeypatch) as there:
         report = there.train("tiny", epochs=1, dim=8, progress=lambda stage, *_: said.add(stage))
         assert sum(report.as_dict()["model"]["n_products"].values()) == N_PRODUCTS
-        assert any(re.fullmatch("features of .*: [12] workers?", stage) for stage in said)
+        assert any(re.fullmatch("features of .*: [12] workers?", stage) for stage in said), said
 
 
 def test_a_worker_is_killed_in_the_middle(cluster: AnyCluster, tasks: list[Task], tmp_path: Path) -> None:
