@@ -49,12 +49,12 @@ def check(shared: Shared, repair: bool, files: bool) -> int:
         echo_json([_as_dict(one) for one in found], indent=2)
     else:
         for one in found:
-            _print(one, repair)
+            _print(shared, one, repair)
         _print_sum(found, repair, shared.flags())
     return EXIT_ERROR if any(one.n_problems for one in found) else 0
 
 
-def _print(finding: Finding, has_repaired: bool) -> None:
+def _print(shared: Shared, finding: Finding, has_repaired: bool) -> None:
     mark, color = ("PROBLEM", "red") if finding.n_problems else ("ok", "green")
     line = f"{click.style(f'{mark:<8}', fg=color)}{finding.check}: {finding.n_checked:,} {finding.unit}"
     if finding.n_problems:
@@ -75,7 +75,7 @@ def _print(finding: Finding, has_repaired: bool) -> None:
         if repair and not has_repaired:
             click.echo(f"        -> --repair {repair}")
         elif finding.hint:
-            click.echo(f"        -> {finding.hint}")
+            click.echo(f"        -> {shared.name_workspace(finding.hint)}")
     if finding.n_problems > len(finding.problems):
         click.echo(f"        and {finding.n_problems - len(finding.problems):,} more, which are not listed")
 

@@ -39,7 +39,7 @@ def detect(shared: Shared, photos: tuple[str, ...], **choices: Any) -> int:
                 if len(photos) == 1:
                     raise
                 n_failed += 1
-                echo_failure(photo, error, as_json=shared.as_json)
+                echo_failure(photo, error, shared)
                 if shared.as_json:
                     echo_json({"photo": photo, "spots": [], "error": str(error)})
                 continue

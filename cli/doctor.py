@@ -35,5 +35,5 @@ def doctor(shared: Shared) -> int:
             mark, color = MARKS[one.state]
             click.echo(f"{click.style(f'{mark:<8}', fg=color)}{one.check}: {one.detail}")
             if one.hint:
-                click.echo(f"        -> {one.hint}")
+                click.echo(f"        -> {shared.name_workspace(one.hint)}")
     return EXIT_ERROR if any(one.state == "problem" for one in findings) else 0

@@ -333,7 +333,7 @@ def ingest(
     if shared.as_json:
         echo_json(report.as_dict(), indent=2)
     else:
-        echo_report(report, verbosity=shared.verbosity, dry_run=dry_run)
+        echo_report(report, shared, dry_run=dry_run)
     sys.stdout.flush()
     is_refused = report.refused_removals or report.refused_withdrawals
     return EXIT_SOME_FAILED if report.failed or is_refused else 0

@@ -10,6 +10,7 @@ import click
 
 from stylesearch.wording import count, for_people, one_or_many
 
+from .options import Shared
 from .output import echo_table, list_seconds
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ N_CATEGORIES_SHOWN = 12
 OF_ALL_CORES = ("decode", "inference")
 
 
-def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
-    """Prints what was done on stdout; notes and failures on stderr, unless ``verbosity`` is below 0."""
+def echo_report(report: IngestReport, shared: Shared, *, dry_run: bool) -> None:
+    """Prints what was done on stdout; notes and failures on stderr, with ``--quiet`` no notes."""
+    verbosity = shared.verbosity
     if dry_run:
         _echo_examples(report)
     _echo_counts(report, dry_run=dry_run)
@@ -34,7 +36,7 @@ def echo_report(report: IngestReport, *, verbosity: int, dry_run: bool) -> None:
     if report.columns and verbosity >= (0 if dry_run else 1):
         click.echo(f"columns: {report.columns}", err=True)
     if verbosity >= 0:
-        echo_notes(report)
+        echo_notes(report, shared)
     if verbosity > 0:
         for one in report.changes:
             said = f" (before: as {one.overruled} says)" if one.overruled else ""
@@ -102,7 +104,7 @@ def _echo_examples(report: IngestReport) -> None:
     click.echo()
 
 
-def echo_notes(report: IngestReport) -> None:
+def echo_notes(report: IngestReport, shared: Shared) -> None:
     """Prints on stderr what was assumed, what was not done, and what looks wrong."""
     notes = list(report.notes)
     if report.without_picture:
@@ -143,7 +145,7 @@ def echo_notes(report: IngestReport) -> None:
         notes.append(f"{count(n, 'product')} {are} no longer in the source; --prune removes {them}")
     notes += report.warnings
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(f"note: {shared.name_workspace(note)}", err=True)
 
 
 def echo_failures(report: IngestReport) -> None:

@@ -44,7 +44,8 @@ def list_models(shared: Shared) -> None:
         return
     for name, reason in damaged.items():
         click.secho(f"damaged: {name}: {reason}", fg="red", err=True)
-        click.echo(f"  -> stylesearch train {name}, or stylesearch models remove {name}", err=True)
+        mended = shared.name_workspace(f"stylesearch train {name}, or stylesearch models remove {name}")
+        click.echo(f"  -> {mended}", err=True)
     if not cards and damaged:
         return
     if not cards:

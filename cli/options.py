@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,9 +30,13 @@ class Shared:
         settings: values of the flags, by the name of the setting they set.
         as_json: whether to print JSON on stdout.
         verbosity: -1 for quiet, 0 for normal, 1 or more for verbose.
+
+    Args:
+        commands: names of all commands.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, commands: Iterable[str] = ()) -> None:
+        self._commands = "|".join(map(re.escape, commands))
         self.settings: dict[str, Any] = {}
         self.as_json = False
         self.verbosity = 0
@@ -50,6 +55,16 @@ class Shared:
             **others,
         }
         return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value)
+
+    def name_workspace(self, advice: str) -> str:
+        """Adds the flags that name this workspace to the commands of an advice, which people copy."""
+        if "stylesearch " not in advice or not self._commands:
+            return advice
+        flags = self.flags()
+        if flags in advice:  # also where there are none
+            return advice
+        command = rf"\bstylesearch(?= (?:{self._commands})\b)"
+        return re.sub(command, lambda _: f"stylesearch{flags}", advice)
 
     def open(self, **flags: Any) -> Workspace:
         """Opens the workspace that the flags, the environment and the configuration file name."""

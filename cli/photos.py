@@ -9,6 +9,7 @@ import click
 
 from stylesearch.errors import ImageError
 
+from .options import Shared
 from .output import echo_error
 
 if TYPE_CHECKING:
@@ -37,17 +38,18 @@ def read_photo(photo: str) -> bytes | str:
     return data
 
 
-def echo_failure(photo: str, error: ImageError, *, as_json: bool) -> None:
+def echo_failure(photo: str, error: ImageError, shared: Shared) -> None:
     """Prints on stderr that one of several photos could not be used.
 
     Args:
         photo: the argument.
         error: why; its message may begin with the file's name already.
-        as_json: whether to print it as JSON.
+        shared: the options of the call.
     """
     name = "standard input" if photo == "-" else photo
     message = str(error) if str(error).startswith(name) else f"{name}: {error}"
-    echo_error(message, error.hint, kind=type(error).__name__, as_json=as_json)
+    hint = shared.name_workspace(error.hint)
+    echo_error(message, hint, kind=type(error).__name__, as_json=shared.as_json)
 
 
 def seen_object(one: Seen) -> dict[str, Any]:

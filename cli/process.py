@@ -12,7 +12,6 @@ import functools
 import gc
 import logging
 import os
-import re
 import select
 import sys
 import traceback
@@ -47,29 +46,29 @@ __all__ = [
 EXIT_ERROR = 1
 EXIT_SOME_FAILED = 3
 SECONDS_OF_A_REPETITION = 10.0
-COMMAND_TO_RUN = re.compile(r"(?<!end )`(stylesearch [^`]+)`")
 AND_KEPT = "finished work is kept; to continue, run {how}"
 
 
 def run(command: click.Command, args: list[str] | None = None) -> int:
     """Runs ``command`` and returns its exit code; only a bug raises an exception."""
     as_json = wants_json(sys.argv[1:] if args is None else args)
-    shared = Shared()
+    shared = Shared(command.list_commands(click.Context(command)) if isinstance(command, click.Group) else ())
     warnings.showwarning = functools.partial(_show_warning, shared)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LogFormatter())
+    handler.setFormatter(_LogFormatter(shared))
     handler.addFilter(_OnceInARow())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("stylesearch").setLevel(logging.WARNING)  # an earlier run may have changed it
     try:
         code = _main(command, args, shared)
     except StyleSearchError as error:
-        return _report(error, error.message, _name_workspace(error.hint, shared), as_json=as_json)
+        return _report(error, error.message, shared.name_workspace(error.hint), as_json=as_json)
     except _Declined as error:
+        hint = shared.name_workspace(error.hint)
         if as_json:
-            echo_error(error.said, error.hint, kind="Declined", as_json=True)
+            echo_error(error.said, hint, kind="Declined", as_json=True)
         else:
-            click.echo(f"{error.said}: {error.hint}" if error.hint else error.said, err=True)
+            click.echo(f"{error.said}: {hint}" if hint else error.said, err=True)
         return EXIT_ERROR
     except click.ClickException as error:
         if as_json:
@@ -128,9 +127,13 @@ class _OnceInARow(logging.Filter):
 class _LogFormatter(logging.Formatter):
     """Formats a record of the log as warnings and errors are printed: ``warning: ...``."""
 
+    def __init__(self, shared: Shared) -> None:
+        super().__init__()
+        self._shared = shared
+
     def format(self, record: logging.LogRecord) -> str:
         """Formats a record."""
-        return f"{record.levelname.lower()}: {super().format(record)}"
+        return self._shared.name_workspace(f"{record.levelname.lower()}: {super().format(record)}")
 
 
 class _PastClick(Exception):
@@ -230,13 +233,6 @@ def wants_json(args: Sequence[str]) -> bool:
     return "--json" in options
 
 
-def _name_workspace(advice: str, shared: Shared) -> str:
-    """Adds ``--home`` and ``--db``, where they were given, to the commands in an advice: people copy them."""
-    if not (flags := shared.flags()):
-        return advice
-    return COMMAND_TO_RUN.sub(lambda found: found[0] if flags in found[0] else f"`{found[1]}{flags}`", advice)
-
-
 def _report(error: Exception, message: str, hint: str, *, as_json: bool) -> int:
     """Prints an error on stderr; called while the exception is being handled."""
     if logging.getLogger("stylesearch").isEnabledFor(logging.INFO):
@@ -277,7 +273,7 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Prints a warning as one line, without the place in the code."""
-    click.secho(f"warning: {_name_workspace(str(message), shared)}", fg="yellow", err=True)
+    click.secho(f"warning: {shared.name_workspace(str(message))}", fg="yellow", err=True)
 
 
 # An ingest runs at a low priority, so that searches of a service on the same machine stay quick.

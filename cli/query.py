@@ -226,7 +226,7 @@ def query(
                 if len(photos) == 1:
                     raise
                 n_failed += 1
-                echo_failure(photo, error, as_json=shared.as_json)
+                echo_failure(photo, error, shared)
                 if shared.as_json:
                     echo_json({"photo": photo, "seen": [], "hits": [], "error": str(error)})
                 continue

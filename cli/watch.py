@@ -53,7 +53,7 @@ def follow(shared: Shared, runs: Iterable[WatchRun], progress: Progress) -> None
         elif run.report is not None:
             click.echo(f"{now}  {list_counts(run.report)}")
             if shared.verbosity >= 0:
-                echo_notes(run.report)
+                echo_notes(run.report, shared)
                 echo_failures(run.report)
         else:
             if shared.as_json:

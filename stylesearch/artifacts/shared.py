@@ -27,7 +27,7 @@ from stylesearch.files import atomic_file, sha256_file, write_json
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
 
-__all__ = ["COPIED", "CatalogArtifacts"]
+__all__ = ["COPIED", "CatalogArtifacts", "is_same_file"]
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +105,10 @@ class CatalogArtifacts:
             except CatalogDamaged as error:
                 self._known = None
                 if self._versions().get((kind, name)) == found:
-                    with self._copying:
-                        self._local.remove(kind, name)  # of another version: nobody may search with it
+                    record = RECORDS[kind]
+                    with self._copying:  # of another version nobody may search with the copy
+                        if not is_same_file(self.folder(kind, name) / record, found.files.get(record, "")):
+                            self._local.remove(kind, name)
                     raise SpaceError(
                         f"the {kind} {name!r} in the catalog is damaged: {error.message}",
                         hint=_mend(kind, name),
@@ -201,7 +203,7 @@ class CatalogArtifacts:
         """
         folder, record = self.folder(kind, name), RECORDS[kind]
         before = _read_copied(folder)
-        differing = [one for one, digest in version.files.items() if not _is_same(folder / one, digest)]
+        differing = [one for one, digest in version.files.items() if not is_same_file(folder / one, digest)]
         if differing and before is None and kind == MODEL and (folder / record).exists():
             kept = self.home / UNSHARED / f"{name}-{secrets.token_hex(4)}"
             kept.parent.mkdir(exist_ok=True)
@@ -239,7 +241,8 @@ def _remove_files(folder: Path, names: AbstractSet[str]) -> None:
             parent.rmdir()
 
 
-def _is_same(path: Path, digest: str) -> bool:
+def is_same_file(path: Path, digest: str) -> bool:
+    """Whether a file is there and has a digest."""
     try:
         return sha256_file(path) == digest
     except OSError:

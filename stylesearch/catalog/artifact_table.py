@@ -68,6 +68,9 @@ class ArtifactTable:
         statement = select(artifacts.c.kind, artifacts.c.name, artifacts.c.version, artifacts.c.files)
         with self._engine.connect() as connection:
             rows = connection.execute(statement.order_by(artifacts.c.kind, artifacts.c.name)).all()
+        for kind, name, _, files in rows:
+            if not isinstance(files, dict) or not all(isinstance(one, str) for one in files.values()):
+                raise CatalogDamaged(f"artifacts.files of the {kind} {name!r} is no list of digests")
         return {(kind, name): ArtifactVersion(version, files) for kind, name, version, files in rows}
 
     def copy_file(self, kind: str, name: str, sha256: str, target: IO[bytes]) -> None:
@@ -125,12 +128,17 @@ class ArtifactTable:
         raise CatalogDamaged(f"the {kind} {name!r} was changed {_TRIES} times while it was put")
 
     def write_again(self, kind: str, name: str, sha256: str, copy: Path) -> None:
-        """Writes a file of the version in force anew, whose parts are damaged.
+        """Writes the parts of a damaged file again.
+
+        Nothing is written if the version in force no longer has the file, or the copy has other bytes.
 
         Args:
             kind, name: the artifact.
-            sha256: digest of the file; of a file that the version has not any more, nothing is written.
+            sha256: digest of the file.
             copy: a file with these bytes.
+
+        Raises:
+            OSError: the copy cannot be read.
         """
         with self._engine.connect().execution_options(**WRITE) as connection, connection.begin():
             this = (artifacts.c.kind == kind, artifacts.c.name == name)

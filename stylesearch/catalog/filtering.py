@@ -163,7 +163,7 @@ def _of_attribute(
     alike: list[ColumnElement[bool]] = []  # one of which is enough
     if condition.values:
         numbers = plain_numbers(condition.values)
-        if len(numbers) < len(condition.values):  # the number of a value that is one is stored beside it
+        if len(numbers) < len(condition.values):  # equal numbers are stored as equal: they are enough
             alike.append(value.in_(condition.values))
         if numbers:
             alike.append(number.in_(numbers))

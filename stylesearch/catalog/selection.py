@@ -1,4 +1,4 @@
-"""Selects the features of a gallery whose products meet a filter, for vector stores to search among."""
+"""Selects the features whose products meet a filter, for vector stores to search among."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ class FeatureSelections:
     def find(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
         """Selects the features of a set whose products meet a filter.
 
-        Those of customers' images are among them, which no vector store has: to tell them apart, SQLite would
-        read the row of each image, which takes half of the time.
+        Those of customers' images are among them, which stores leave out: to tell them apart here, SQLite
+        would read the row of each image, which takes half of the time.
         """
         key = (feature_set.pk, where.conditions, where.without_picture)
         state = self._state()  # before anything is read: a change in between is then seen next time

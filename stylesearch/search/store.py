@@ -72,7 +72,8 @@ class VectorStore(Protocol):
                 transform must not scale vectors by category then.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
             allowed: the features among which is searched, those that meet a filter; every image if not
-                given. Of these, none is missed for others that are nearer.
+                given. Of these, none is missed for others that are nearer. There may be ids among them that
+                the store does not have, such as those of customers' images: it never returns one.
 
         Returns:
             candidates with exact distances: a store that finds candidates by approximate ones compares them

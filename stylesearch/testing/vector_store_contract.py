@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from stylesearch.array_types import Floats, Ids
+from stylesearch.catalog import ImageEntry
 from stylesearch.catalog.selection import FeatureSelection
 from stylesearch.distance import METRICS, nearest_to_any
 from stylesearch.spaces.base import scale_for_category
+from stylesearch.types import Domain
 
 if TYPE_CHECKING:
     from stylesearch.search.fitted_space import SpaceLocation
@@ -153,6 +155,23 @@ class VectorStoreContract:
         three = store.search(queries, category, 5, allowed=FeatureSelection.of(ids[[100, 3, 57]]))
         assert sorted(three.ids.tolist()) == ids[[3, 57, 100]].tolist()
         assert three.complete
+
+    def test_photos_of_customers_are_not_found_though_a_filter_allows_them(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        catalog, feature_set = shop.location.catalog, shop.location.feature_set
+        first = store.search(queries, category, 1).ids
+        [(product, _)] = catalog.hits_for(first.tolist()).values()
+        photo = ImageEntry(product.id, "/photo.jpg", Domain.CONSUMER, sha256="c" * 64, width=9, height=9)
+        features = catalog.vectors(feature_set, first.tolist())[1]
+        with catalog.writing() as writer, writer.transaction():
+            [(image, _)] = writer.upsert_images([photo], source="test").values()
+            writer.add_features(feature_set, [image], features)
+        added = catalog.highest_feature_id()
+        store.add(np.array([added]))
+        both, alone = (FeatureSelection.of(np.array(ids)) for ids in ([first[0], added], [added]))
+        assert store.search(queries, category, 5, allowed=both).ids.tolist() == first.tolist()
+        assert store.search(queries, category, 5, allowed=alone).ids.tolist() == []
 
     def test_a_filter_counts_for_what_is_newer_than_the_index(
         self, shop: Any, store: VectorStore, category: str, queries: Floats

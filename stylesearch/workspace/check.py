@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.artifacts.base import MODEL
 from stylesearch.errors import CatalogDamaged, CatalogError, StyleSearchError
-from stylesearch.files import sha256_file
 from stylesearch.settings import Settings
 from stylesearch.types import ReportProgress
 
@@ -148,6 +147,8 @@ def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
 
 def _check_shared(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Finding:
     """Reads the files that the catalog keeps for all machines, and compares them with their digests."""
+    from stylesearch.artifacts.base import FOLDERS
+    from stylesearch.artifacts.shared import is_same_file
     from stylesearch.catalog.check.findings import Finding, Problem
 
     hint = "run the check where its copy is whole, build or train it again, or restore a backup"
@@ -159,11 +160,11 @@ def _check_shared(settings: Settings, catalog: Catalog, artifacts: ArtifactStore
                 with Path(os.devnull).open("wb") as nowhere:
                     catalog.artifacts.copy_file(kind, name, digest, nowhere)
             except CatalogDamaged:
-                copy = artifacts.folder(kind, name) / file
-                is_whole = copy.is_file() and sha256_file(copy) == digest
-                what = f"{file} of the {kind} {name!r} is missing or damaged in the catalog"
-                key = json.dumps([kind, name, digest, str(copy)])
-                found.add(Problem(what, None, WRITE_AGAIN if is_whole else "", key if is_whole else None))
+                problem = Problem(f"{file} of the {kind} {name!r} is missing or damaged in the catalog")
+                if kind in FOLDERS and is_same_file(copy := artifacts.folder(kind, name) / file, digest):
+                    key = json.dumps([kind, name, digest, str(copy)])
+                    problem = Problem(problem.what, None, WRITE_AGAIN, key)
+                found.add(problem)
     return found
 
 
@@ -244,7 +245,10 @@ def _repair(settings: Settings, catalog: Catalog, writer: Writer, findings: Iter
         Path(path).unlink(missing_ok=True)
     for key in sorted(keys(WRITE_AGAIN)):
         kind, name, digest, copy = json.loads(key)
-        catalog.artifacts.write_again(kind, name, digest, Path(copy))
+        try:
+            catalog.artifacts.write_again(kind, name, digest, Path(copy))
+        except (OSError, StyleSearchError) as error:  # the next check tells of it again
+            log.warning("a file of the %s %r cannot be written again: %s", kind, name, error)
     if folders := keys(REBUILD):
         for location in _spaces(settings, catalog, open_artifacts(settings, catalog)):
             if str(location.folder) in folders:

@@ -334,7 +334,7 @@ class TestQuery:
     ) -> None:
         done = stylesearch("--home", tmp_path / "none", "query", a_street_photo(drawn_shop))
         assert done.code == 1
-        assert "stylesearch ingest" in done.err
+        assert f"`stylesearch --home {tmp_path / 'none'} ingest` first" in done.err
         assert not (tmp_path / "none").exists(), "a query made a workspace"
 
     def test_features_of_another_extractor_are_named(
@@ -447,7 +447,7 @@ class TestErrorsAsJson:
         assert self.error_of(done) == {
             "type": "NotInCatalog",
             "message": "the catalog has no product 'none'",
-            "hint": f"`stylesearch products list --home {ingested}` shows all",
+            "hint": f"`stylesearch --home {ingested} products list` shows all",
         }
 
     def test_a_hint_names_the_workspace_only_where_a_flag_did(

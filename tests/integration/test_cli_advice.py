@@ -203,7 +203,7 @@ class TestQuery:
             "error: standard input is empty",
         ]
         assert done.err.count("hint: ") == 3
-        assert "stylesearch query - < photo.jpg" in done.err
+        assert f"stylesearch --home {ingested} query - < photo.jpg" in done.err
 
     def test_the_help_says_what_may_be_said_and_what_holds_otherwise(self, stylesearch: Command) -> None:
         from stylesearch.distance import METRICS

@@ -495,7 +495,8 @@ def test_a_damaged_model_is_listed_beside_the_others(
     assert "siamese:default" in done.out
     assert "damaged: nested: " in done.err
     assert "it is nested too deeply" in done.err
-    assert "-> stylesearch train nested, or stylesearch models remove nested" in done.err
+    named = f"stylesearch --home {home}"
+    assert f"-> {named} train nested, or {named} models remove nested" in done.err
     listed = stylesearch("--home", home, "models", "list", "--json").json
     assert [one["name"] for one in listed] == ["default", "cut", "nested"]
     assert "model.json" in listed[1]["damaged"]

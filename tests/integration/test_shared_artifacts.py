@@ -27,6 +27,8 @@ from stylesearch.workspace.doctor import examine
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.tiny_shop import EXTRACTOR, draw, jpeg
 
+SHARED = "files of shared fits and models"
+
 
 @pytest.fixture(scope="session")
 def ingested_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -266,13 +268,50 @@ def test_a_check_reads_the_files_in_the_catalog_and_mends_them_from_a_copy(
     save_fake_model(a.settings)
     with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
         connection.execute("UPDATE artifact_parts SET content = zeroblob(7)")
-    damaged = {one.check: one for one in check_workspace(a.settings)}["files of shared fits and models"]
+    damaged = {one.check: one for one in check_workspace(a.settings)}[SHARED]
     assert (damaged.n_checked, damaged.n_problems) == (4, 4)
     assert {one.repair for one in damaged.problems} == {WRITE_AGAIN}
-    elsewhere = {one.check: one for one in check_workspace(b.settings)}["files of shared fits and models"]
+    elsewhere = {one.check: one for one in check_workspace(b.settings)}[SHARED]
     assert {one.repair for one in elsewhere.problems} == {""}  # it has no copy
     mended = {one.check: one for one in check_workspace(a.settings, repair=True)}
-    shared = mended["files of shared fits and models"]
+    shared = mended[SHARED]
     assert (shared.n_problems, shared.n_repaired) == (0, 4)
     found = distances(a, folder / "street.jpg")
     assert distances(b, folder / "street.jpg") == found
+
+
+def test_a_repair_keeps_a_copy_that_is_whole_though_another_file_is_damaged(
+    folder: Path, machines: tuple[Workspace, Workspace]
+) -> None:
+    a, _ = machines
+    save_fake_model(a.settings)
+    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
+        connection.execute("UPDATE artifact_parts SET content = zeroblob(7)")
+    record = folder / "a" / "models" / "default" / "model.json"
+    kept = ("model.json", "copied.json")
+    others = [one for one in record.parent.rglob("*") if one.is_file() and one.name not in kept]
+    for other in others:
+        other.write_bytes(b"damaged")
+    for repair in (False, True, False):
+        found = {one.check: one for one in check_workspace(a.settings, repair=repair)}
+    assert [one.repair for one in found[SHARED].problems] == [""] * len(others) != []
+    assert record.exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE artifacts SET kind = 'modal'", "of the modal"),
+        ("UPDATE artifacts SET files = 'null'", "could not be checked: "),
+        ("""UPDATE artifacts SET files = '{"model.json": 5}'""", "could not be checked: "),
+    ],
+)
+def test_a_check_tells_damaged_rows_of_what_is_shared(
+    folder: Path, machines: tuple[Workspace, Workspace], damage: str, said: str
+) -> None:
+    a, _ = machines
+    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
+        connection.execute(damage)
+    found = {one.check: one for one in check_workspace(a.settings)}
+    assert found[SHARED].problems
+    assert said in found[SHARED].problems[0].what

@@ -4,7 +4,8 @@
 pictures/
 ├── ab/ab3f... .jpg    a picture, under the sha256 of its bytes
 ├── incoming/          files that are being written
-└── index.sqlite       which URL has which picture, and what its server said of it; with -wal and -shm
+├── index.sqlite       which URL has which picture, and what its server said of it; with -wal and -shm
+└── index.lock         locked while the index is set up, or deleted
 ```
 
 A file gets its name when it is complete and on the disk, and a URL is entered after that. So a process that
@@ -301,7 +302,10 @@ class PictureCache:
 
     def _hold_index(self) -> contextlib.AbstractContextManager[None]:
         """Keeps other processes and threads from setting the index up, or deleting it, meanwhile."""
-        too_long = StyleSearchError(f"another process holds the index of pictures in {self.folder}")
+        too_long = StyleSearchError(
+            f"another process holds the index of pictures in {self.folder}",
+            hint="wait until it has ended, and try again",
+        )
         return hold_lock(self.folder / "index.lock", 60.0, too_long)
 
     def _disconnect(self) -> None:
@@ -360,5 +364,6 @@ def _size_of(path: Path) -> int | None:
 def _means_damage(error: sqlite3.Error) -> bool:
     """Whether a database is damaged or not one, rather than locked, full or not to be written to."""
     return isinstance(error, sqlite3.DatabaseError) and (
-        type(error) is sqlite3.DatabaseError or "no such column" in str(error) or "malformed" in str(error)
+        type(error) is sqlite3.DatabaseError
+        or any(said in str(error) for said in ("no such table", "no such column", "malformed"))
     )

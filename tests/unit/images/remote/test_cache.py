@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -136,6 +137,17 @@ def test_an_index_of_another_version_is_begun_anew(tmp_path: Path) -> None:
     with PictureCache(tmp_path) as cache:
         assert cache.find(URL) is None
         cache.store(URL, [jpeg()])
+        assert cache.find(URL) is not None
+
+
+def test_an_index_that_has_lost_its_table_is_begun_anew(tmp_path: Path) -> None:
+    with PictureCache(tmp_path) as cache:
+        cache.store(URL, [jpeg()])
+    with contextlib.closing(sqlite3.connect(tmp_path / "index.sqlite")) as index:
+        index.execute("DROP TABLE pictures")
+    with PictureCache(tmp_path) as cache:
+        assert cache.find(URL) is None
+        assert cache.store(URL, [jpeg()]).path.exists()
         assert cache.find(URL) is not None
 
 
