@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -79,6 +79,20 @@ class ArtifactTable:
         Raises:
             CatalogDamaged: it is not there, or has other bytes than its digest says.
         """
+        for part in self._read_parts(kind, name, sha256):
+            target.write(part)
+
+    def is_whole(self, kind: str, name: str, sha256: str) -> bool:
+        """Reads a file of an artifact, and says whether it is there and has the bytes of its digest."""
+        try:
+            for _ in self._read_parts(kind, name, sha256):
+                pass
+        except CatalogDamaged:
+            return False
+        return True
+
+    def _read_parts(self, kind: str, name: str, sha256: str) -> Iterator[bytes]:
+        """Yields the parts of a file; raises at the end where they are not what its digest says."""
         of_file = (
             artifact_parts.c.kind == kind,
             artifact_parts.c.name == name,
@@ -92,7 +106,7 @@ class ArtifactTable:
                 if part is None:
                     break
                 digest.update(part)
-                target.write(part)
+                yield part
                 position += 1
         if digest.hexdigest() != sha256:
             raise CatalogDamaged(f"a file of the {kind} {name!r} is missing or damaged ({position} parts)")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from stylesearch.artifacts.base import MODEL
-from stylesearch.errors import CatalogDamaged, CatalogError, StyleSearchError
+from stylesearch.errors import CatalogError, StyleSearchError
 from stylesearch.settings import Settings
 from stylesearch.types import ReportProgress
 
@@ -156,15 +155,13 @@ def _check_shared(settings: Settings, catalog: Catalog, artifacts: ArtifactStore
     for (kind, name), version in catalog.artifacts.versions().items():
         for file, digest in sorted(version.files.items()):
             found.n_checked += 1
-            try:
-                with Path(os.devnull).open("wb") as nowhere:
-                    catalog.artifacts.copy_file(kind, name, digest, nowhere)
-            except CatalogDamaged:
-                problem = Problem(f"{file} of the {kind} {name!r} is missing or damaged in the catalog")
-                if kind in FOLDERS and is_same_file(copy := artifacts.folder(kind, name) / file, digest):
-                    key = json.dumps([kind, name, digest, str(copy)])
-                    problem = Problem(problem.what, None, WRITE_AGAIN, key)
-                found.add(problem)
+            if catalog.artifacts.is_whole(kind, name, digest):
+                continue
+            problem = Problem(f"{file} of the {kind} {name!r} is missing or damaged in the catalog")
+            if kind in FOLDERS and is_same_file(copy := artifacts.folder(kind, name) / file, digest):
+                key = json.dumps([kind, name, digest, str(copy)])
+                problem = Problem(problem.what, None, WRITE_AGAIN, key)
+            found.add(problem)
     return found
 
 

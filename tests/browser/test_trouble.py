@@ -185,6 +185,7 @@ def test_a_search_that_was_overtaken_is_given_up(
 ) -> None:
     page.go("/")
     page.one("#choose").send_keys(str(street_photo))
+    page.wait("window.recorded.calls.some((call) => call.path === '/v1/search')")  # else none is sent for it
     page.choose(dress_photo, "other")
     page.wait("window.recorded.calls.filter((call) => call.path === '/v1/search').length === 2")
     page.settled()

@@ -131,7 +131,7 @@ def test_options_that_are_kept_are_listed(stylesearch: Command, home: Path, tabl
         (["rename", "no-such", "x"], "no source is called 'no-such'"),
         (["remove", "no-such"], "no source is called 'no-such'"),
         (["rename", "api", "x"], "the source 'api' is that of the products that are put over the API"),
-        (["remove", "api"], "`stylesearch products remove --source api` removes these products"),
+        (["remove", "api"], " products remove --source api` removes these products"),
     ],
 )
 def test_a_source_that_there_is_not_or_that_is_reserved_is_refused(
@@ -292,7 +292,8 @@ class TestNextVersions:
         done = stylesearch("--home", home, "ingest", later)
         assert self.note_of(done) == [
             f"note: {later} lists the same products as {table}: if it is its next version, run "
-            f"`stylesearch ingest {later} --source {table}`, then `stylesearch sources remove {later}`"
+            f"`stylesearch --home {home} ingest {later} --source {table}`, "
+            f"then `stylesearch --home {home} sources remove {later}`"
         ]
         assert self.note_of(stylesearch("--home", home, "ingest", later)) == [], "said once"
         advised = stylesearch("--home", home, "ingest", later, "--source", table, "--prune")

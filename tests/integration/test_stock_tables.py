@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import stylesearch as ss
 from stylesearch.cli.ingest_report import echo_report
+from stylesearch.cli.options import Shared
 from stylesearch.ingest import IngestReport
 from stylesearch.types import Product
 from stylesearch.workspace.workspace import Workspace
@@ -44,7 +45,9 @@ def take_in(shop: Workspace, folder: Path, text: str, **options: bool) -> Ingest
 def shown(report: IngestReport, *, verbosity: int, dry_run: bool) -> str:
     @click.command()
     def command() -> None:
-        echo_report(report, verbosity=verbosity, dry_run=dry_run)
+        shared = Shared()
+        shared.verbosity = verbosity
+        echo_report(report, shared, dry_run=dry_run)
 
     return CliRunner().invoke(command).output
 

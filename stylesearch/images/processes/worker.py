@@ -65,7 +65,10 @@ def run_starter(control: int) -> None:
     parent = socket.socket(fileno=control)
     starter = os.getpid()
     while True:
-        message, descriptors, _, _ = socket.recv_fds(parent, 16, 2)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(parent, 16, 2)
+        except ConnectionError:
+            return
         if not message:
             return
         connection, shared = descriptors
@@ -82,11 +85,13 @@ def run_starter(control: int) -> None:
         os.close(connection)
         os.close(shared)
         handle = None if pid < 0 else _open_process(pid)
-        if handle is None:
-            socket.send_fds(parent, [b"0"], [])
-            continue
-        socket.send_fds(parent, [str(pid).encode()], [handle])
-        os.close(handle)
+        answer, handles = (b"0", []) if handle is None else (str(pid).encode(), [handle])
+        try:
+            socket.send_fds(parent, [answer], handles)
+        except ConnectionError:  # nobody waits for the worker, which ends with this process
+            return
+        for one in handles:
+            os.close(one)
 
 
 def _open_process(pid: int) -> int | None:

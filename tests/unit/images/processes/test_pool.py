@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -216,6 +217,18 @@ class TestBrokenDecoders:
                     assert socket.recv_fds(ours, 16, 1)[:2] == (b"0", [])
                 ours.close()
                 assert starter.wait(60) == 0
+
+    def test_a_starter_ends_quietly_when_nobody_waits_for_its_worker(self):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs, connection, other, tempfile.TemporaryFile() as shared:
+            with ours:
+                socket.send_fds(ours, [b"fork"], [connection.fileno(), shared.fileno()])
+            command = [sys.executable, "-c", pools._START, str(theirs.fileno()), *sys.path]
+            done = subprocess.run(
+                command, pass_fds=[theirs.fileno()], capture_output=True, text=True, timeout=60
+            )
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_no_process_at_all_is_told_with_what_to_do(self, monkeypatch):
         def popen(*arguments, **named):
