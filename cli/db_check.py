@@ -46,7 +46,7 @@ def check(shared: Shared, repair: bool, files: bool) -> int:
     with Progress(quiet=shared.verbosity < 0, unit="rows") as progress:
         found = check_workspace(shared.load(), repair=repair, contents=files, progress=progress)
     if shared.as_json:
-        echo_json([_as_dict(one) for one in found], indent=2)
+        echo_json([_as_dict(shared, one) for one in found], indent=2)
     else:
         for one in found:
             _print(shared, one, repair)
@@ -95,14 +95,14 @@ def _print_sum(found: Sequence[Finding], has_repaired: bool, flags: str) -> None
     click.echo(f"{count(n_problems, 'problem')}{mended}{then}")
 
 
-def _as_dict(finding: Finding) -> dict[str, Any]:
+def _as_dict(shared: Shared, finding: Finding) -> dict[str, Any]:
     return {
         "check": finding.check,
         "checked": finding.n_checked,
         "unit": finding.unit,
         "problems": finding.n_problems,
         "repaired": finding.n_repaired,
-        "hint": finding.hint if finding.n_problems else "",
+        "hint": shared.name_workspace(finding.hint) if finding.n_problems else "",
         "listed": [
             {"what": one.what, "product": one.product, "repair": one.repair} for one in finding.problems
         ],

@@ -22,18 +22,19 @@ def doctor(shared: Shared) -> int:
     from stylesearch.workspace.doctor import examine
 
     findings = list(examine(shared.load()))
+    hints = [shared.name_workspace(one.hint) for one in findings]
     if shared.as_json:
         echo_json(
             [
-                {"check": one.check, "state": one.state, "detail": one.detail, "hint": one.hint}
-                for one in findings
+                {"check": one.check, "state": one.state, "detail": one.detail, "hint": hint}
+                for one, hint in zip(findings, hints, strict=True)
             ],
             indent=2,
         )
     else:
-        for one in findings:
+        for one, hint in zip(findings, hints, strict=True):
             mark, color = MARKS[one.state]
             click.echo(f"{click.style(f'{mark:<8}', fg=color)}{one.check}: {one.detail}")
-            if one.hint:
-                click.echo(f"        -> {shared.name_workspace(one.hint)}")
+            if hint:
+                click.echo(f"        -> {hint}")
     return EXIT_ERROR if any(one.state == "problem" for one in findings) else 0

@@ -33,6 +33,7 @@ __all__ = [
     "digest_of",
     "expand_user",
     "find_partials",
+    "has_digest",
     "hold_lock",
     "md5_file",
     "pack_vectors",
@@ -229,6 +230,14 @@ def sha256_file(path: str | os.PathLike[str]) -> str:
     """Hexadecimal sha256 of a file's bytes, read in blocks."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def has_digest(path: Path, sha256: str) -> bool:
+    """Whether a file can be read, and has a digest."""
+    try:
+        return sha256_file(path) == sha256
+    except OSError:
+        return False
 
 
 def md5_file(path: str | os.PathLike[str]) -> str:

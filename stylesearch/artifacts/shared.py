@@ -22,12 +22,12 @@ from stylesearch.artifacts.home import HomeArtifacts
 from stylesearch.catalog.artifact_table import ArtifactVersion
 from stylesearch.data_files import read_json
 from stylesearch.errors import CatalogDamaged, SpaceError
-from stylesearch.files import atomic_file, sha256_file, write_json
+from stylesearch.files import atomic_file, has_digest, write_json
 
 if TYPE_CHECKING:
     from stylesearch.catalog import Catalog
 
-__all__ = ["COPIED", "CatalogArtifacts", "is_same_file"]
+__all__ = ["COPIED", "CatalogArtifacts"]
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class CatalogArtifacts:
                 if self._versions().get((kind, name)) == found:
                     record = RECORDS[kind]
                     with self._copying:  # of another version nobody may search with the copy
-                        if not is_same_file(self.folder(kind, name) / record, found.files.get(record, "")):
+                        if not has_digest(self.folder(kind, name) / record, found.files.get(record, "")):
                             self._local.remove(kind, name)
                     raise SpaceError(
                         f"the {kind} {name!r} in the catalog is damaged: {error.message}",
@@ -203,7 +203,7 @@ class CatalogArtifacts:
         """
         folder, record = self.folder(kind, name), RECORDS[kind]
         before = _read_copied(folder)
-        differing = [one for one, digest in version.files.items() if not is_same_file(folder / one, digest)]
+        differing = [one for one, digest in version.files.items() if not has_digest(folder / one, digest)]
         if differing and before is None and kind == MODEL and (folder / record).exists():
             kept = self.home / UNSHARED / f"{name}-{secrets.token_hex(4)}"
             kept.parent.mkdir(exist_ok=True)
@@ -239,14 +239,6 @@ def _remove_files(folder: Path, names: AbstractSet[str]) -> None:
     for parent in {(folder / name).parent for name in names} - {folder}:
         if parent.is_dir() and not any(parent.iterdir()):
             parent.rmdir()
-
-
-def is_same_file(path: Path, digest: str) -> bool:
-    """Whether a file is there and has a digest."""
-    try:
-        return sha256_file(path) == digest
-    except OSError:
-        return False
 
 
 def _mend(kind: str, name: str) -> str:

@@ -147,8 +147,8 @@ def _unless_damaged(check: str, make: Callable[[], Finding]) -> Finding:
 def _check_shared(settings: Settings, catalog: Catalog, artifacts: ArtifactStore) -> Finding:
     """Reads the files that the catalog keeps for all machines, and compares them with their digests."""
     from stylesearch.artifacts.base import FOLDERS
-    from stylesearch.artifacts.shared import is_same_file
     from stylesearch.catalog.check.findings import Finding, Problem
+    from stylesearch.files import has_digest
 
     hint = "run the check where its copy is whole, build or train it again, or restore a backup"
     found = Finding("files of shared fits and models", 0, "files", hint=hint)
@@ -158,7 +158,7 @@ def _check_shared(settings: Settings, catalog: Catalog, artifacts: ArtifactStore
             if catalog.artifacts.is_whole(kind, name, digest):
                 continue
             problem = Problem(f"{file} of the {kind} {name!r} is missing or damaged in the catalog")
-            if kind in FOLDERS and is_same_file(copy := artifacts.folder(kind, name) / file, digest):
+            if kind in FOLDERS and has_digest(copy := artifacts.folder(kind, name) / file, digest):
                 key = json.dumps([kind, name, digest, str(copy)])
                 problem = Problem(problem.what, None, WRITE_AGAIN, key)
             found.add(problem)

@@ -239,7 +239,7 @@ class TestTheRest:
             done = stylesearch("--home", workspace, "doctor", "--json")
             (one,) = [one for one in json.loads(done.out) if one["check"].startswith("indexes ")]
             assert (done.code == 1) == (one["state"] == "problem")
-            assert (one["hint"] == "stylesearch index build") == (one["state"] != "ok")
+            assert (one["hint"] == f"stylesearch --home {workspace} index build") == (one["state"] != "ok")
             return dict(one)
 
         whole = indexes()

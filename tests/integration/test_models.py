@@ -387,7 +387,7 @@ def test_the_doctor_names_a_model_without_features_and_indexes_that_are_missing(
     assert "which the catalog does not have" in checks["model other"]["detail"]
     missing = checks["indexes efficientnet-lite0@320+texture+colors/siamese:default/cosine"]
     assert missing["state"] == "note"
-    assert missing["hint"] == "stylesearch index build --space siamese:default"
+    assert missing["hint"] == f"stylesearch --home {home} index build --space siamese:default"
     assert "siamese:gone" in checks["space"]["detail"]
 
 

@@ -18,6 +18,7 @@ import stylesearch as ss
 from stylesearch.artifacts.shared import CatalogArtifacts
 from stylesearch.catalog import Catalog
 from stylesearch.catalog.artifact_table import ArtifactTable
+from stylesearch.catalog.check.findings import Finding
 from stylesearch.errors import ConfigError, SpaceError, UnknownName
 from stylesearch.search import IndexWarning, fitted_space, maintenance
 from stylesearch.search.fitted_space import SpaceLocation
@@ -26,8 +27,6 @@ from stylesearch.workspace.check import WRITE_AGAIN, check_workspace
 from stylesearch.workspace.doctor import examine
 from stylesearch.workspace.workspace import Workspace
 from tests.integration.tiny_shop import EXTRACTOR, draw, jpeg
-
-SHARED = "files of shared fits and models"
 
 
 @pytest.fixture(scope="session")
@@ -261,21 +260,28 @@ def test_a_full_backup_has_what_the_catalog_shares_and_an_export_has_not(
         assert other.catalog.artifacts.versions() == {}
 
 
+def damage(folder: Path, statement: str) -> None:
+    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
+        connection.execute(statement)
+
+
+def check_shared(shop: Workspace, *, repair: bool = False) -> Finding:
+    found = check_workspace(shop.settings, repair=repair)
+    return next(one for one in found if one.check == "files of shared fits and models")
+
+
 def test_a_check_reads_the_files_in_the_catalog_and_mends_them_from_a_copy(
     folder: Path, machines: tuple[Workspace, Workspace]
 ) -> None:
     a, b = machines
     save_fake_model(a.settings)
-    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
-        connection.execute("UPDATE artifact_parts SET content = zeroblob(7)")
-    damaged = {one.check: one for one in check_workspace(a.settings)}[SHARED]
+    damage(folder, "UPDATE artifact_parts SET content = zeroblob(7)")
+    damaged = check_shared(a)
     assert (damaged.n_checked, damaged.n_problems) == (4, 4)
     assert {one.repair for one in damaged.problems} == {WRITE_AGAIN}
-    elsewhere = {one.check: one for one in check_workspace(b.settings)}[SHARED]
-    assert {one.repair for one in elsewhere.problems} == {""}  # it has no copy
-    mended = {one.check: one for one in check_workspace(a.settings, repair=True)}
-    shared = mended[SHARED]
-    assert (shared.n_problems, shared.n_repaired) == (0, 4)
+    assert {one.repair for one in check_shared(b).problems} == {""}  # it has no copy
+    mended = check_shared(a, repair=True)
+    assert (mended.n_problems, mended.n_repaired) == (0, 4)
     found = distances(a, folder / "street.jpg")
     assert distances(b, folder / "street.jpg") == found
 
@@ -285,21 +291,20 @@ def test_a_repair_keeps_a_copy_that_is_whole_though_another_file_is_damaged(
 ) -> None:
     a, _ = machines
     save_fake_model(a.settings)
-    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
-        connection.execute("UPDATE artifact_parts SET content = zeroblob(7)")
+    damage(folder, "UPDATE artifact_parts SET content = zeroblob(7)")
     record = folder / "a" / "models" / "default" / "model.json"
     kept = ("model.json", "copied.json")
     others = [one for one in record.parent.rglob("*") if one.is_file() and one.name not in kept]
     for other in others:
         other.write_bytes(b"damaged")
     for repair in (False, True, False):
-        found = {one.check: one for one in check_workspace(a.settings, repair=repair)}
-    assert [one.repair for one in found[SHARED].problems] == [""] * len(others) != []
+        found = check_shared(a, repair=repair)
+    assert [one.repair for one in found.problems] == [""] * len(others) != []
     assert record.exists()
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("statement", "said"),
     [
         ("UPDATE artifacts SET kind = 'modal'", "of the modal"),
         ("UPDATE artifacts SET files = 'null'", "could not be checked: "),
@@ -307,11 +312,8 @@ def test_a_repair_keeps_a_copy_that_is_whole_though_another_file_is_damaged(
     ],
 )
 def test_a_check_tells_damaged_rows_of_what_is_shared(
-    folder: Path, machines: tuple[Workspace, Workspace], damage: str, said: str
+    folder: Path, machines: tuple[Workspace, Workspace], statement: str, said: str
 ) -> None:
     a, _ = machines
-    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection, connection:
-        connection.execute(damage)
-    found = {one.check: one for one in check_workspace(a.settings)}
-    assert found[SHARED].problems
-    assert said in found[SHARED].problems[0].what
+    damage(folder, statement)
+    assert said in check_shared(a).problems[0].what

@@ -226,7 +226,7 @@ def test_connections_begin_an_index_at_the_same_moment(tmp_path: Path) -> None:
         except Exception as error:
             told.append(error)
 
-    for n in range(30):  # each time some 12 % of them were told that the database is locked
+    for n in range(30):  # one of four was told that the database is locked, one time in nine
         caches = [PictureCache(tmp_path / str(n)) for _ in range(4)]
         together = threading.Barrier(len(caches))
         threads = [threading.Thread(target=begin, args=(cache, together)) for cache in caches]
