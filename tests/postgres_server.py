@@ -160,10 +160,12 @@ class PostgresServer:
             self._run([installed / "bin" / "postgres", "--version"])
         except OSError:
             copy = self._folder / "programs"
-            shutil.copytree(installed, copy, symlinks=True)
+            libraries = installed.parent.with_name(f"{WHEEL}.libs")  # they are looked for beside the package
+            for folder in (installed, libraries):
+                shutil.copytree(folder, copy / folder.relative_to(libraries.parent), symlinks=True)
             for one in [copy, *copy.rglob("*")]:
                 one.chmod(one.stat().st_mode | (0o055 if one.is_dir() or os.access(one, os.X_OK) else 0o044))
-            return copy / "bin"
+            return copy / installed.relative_to(libraries.parent) / "bin"
         return installed / "bin"
 
     def _initdb(self) -> None:

