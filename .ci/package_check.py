@@ -87,7 +87,8 @@ def main() -> None:
         binaries = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         python = binaries / "python"
         constraints = ROOT / "constraints.txt"
-        install = (python, "-m", "pip", "install", "--quiet", "-c", constraints)
+        # Most modules of TensorFlow are never imported: compiling them would be time and disk for nothing.
+        install = (python, "-m", "pip", "install", "--quiet", "--no-compile", "-c", constraints)
         run(*install, f"{wheel}[annoy,serve]")
         run(python, "-m", "pip", "check")
         stylesearch = binaries / "stylesearch"
