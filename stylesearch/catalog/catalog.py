@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Final, Self
 
+import numpy as np
 from sqlalchemy import Connection, Engine, exists, func, select, tuple_
 
 from stylesearch.catalog import queries
@@ -25,7 +26,9 @@ from stylesearch.catalog.queries import (
     image_from_row,
     in_batches,
     is_filed_under,
+    is_of_set,
     product_from_row,
+    read_ids,
 )
 from stylesearch.catalog.records import (
     CatalogStatus,
@@ -300,6 +303,29 @@ class Catalog:
                 return
             after_id = rows[-1][0]
 
+    def sample_features(
+        self, feature_set: FeatureSet, n: int, *, domain: Domain = Domain.SHOP
+    ) -> Iterator[FeatureBlock]:
+        """Reads vectors that are drawn by chance, in the order of their ids; the same ones every time.
+
+        Args:
+            feature_set: feature set to read.
+            n: how many; all of them where there are fewer.
+            domain: only vectors of images of this domain.
+
+        Yields:
+            as ``features``.
+        """
+        with self._connect() as connection:
+            ids = read_ids(connection, select(features.c.id).where(is_filed_under(feature_set, None, domain)))
+        if len(ids) > n:
+            ids = np.random.default_rng(0).choice(ids, n, replace=False, shuffle=False)
+        ids = np.sort(ids)
+        for start in range(0, len(ids), BLOCK):
+            block = self.vectors(feature_set, ids[start : start + BLOCK].tolist())
+            if len(block[0]):
+                yield block
+
     def vectors(self, feature_set: FeatureSet, feature_ids: Iterable[int]) -> FeatureBlock:
         """Reads the vectors with these ids, in the order of the ids; ids that are gone are left out.
 
@@ -309,9 +335,7 @@ class Catalog:
         rows: list[Any] = []
         with self._connect() as connection:
             for batch in in_batches(sorted({int(feature_id) for feature_id in feature_ids})):
-                statement = select(*VECTOR_COLUMNS).where(
-                    features.c.id.in_(batch), features.c.feature_set_pk == feature_set.pk
-                )
+                statement = select(*VECTOR_COLUMNS).where(features.c.id.in_(batch), is_of_set(feature_set))
                 rows += connection.execute(statement.order_by(features.c.id)).all()
         return self._feature_block(rows, feature_set)
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     true,
 )
 
-from stylesearch.catalog.queries import BATCH, in_batches
+from stylesearch.catalog.queries import BATCH, in_batches, not_by_index
 from stylesearch.catalog.records import Pruned
 from stylesearch.catalog.tables import image_listings, images, listings, products, sources
 from stylesearch.catalog.writer import Writer
@@ -152,12 +152,13 @@ class Pruner:
     def listed_among(self, product_ids: Iterable[str]) -> list[str]:
         """Selects the ids of products that the source lists."""
         connection = self._writer.connection()
+        is_of_source = self._is_of_source(not_by_index(listings.c.source_pk))
         found: list[str] = []
         for batch in in_batches(sorted(set(product_ids))):
             statement = (
                 select(products.c.id)
                 .join_from(products, listings, listings.c.product_pk == products.c.pk)
-                .where(products.c.id.in_(batch), self._is_of_source(listings.c.source_pk), listings.c.lists)
+                .where(products.c.id.in_(batch), is_of_source, listings.c.lists)
             )
             found += connection.execute(statement).scalars()
         return found
@@ -171,13 +172,14 @@ class Pruner:
             how many products and images were removed.
         """
         connection = self._writer.connection()
+        is_of_source = self._is_of_source(not_by_index(listings.c.source_pk))
         n_products = n_images = 0
         for batch in in_batches(sorted(set(product_ids))):
             pks = list(
                 connection.execute(
                     select(products.c.pk)
                     .join_from(products, listings, listings.c.product_pk == products.c.pk)
-                    .where(products.c.id.in_(batch), self._is_of_source(listings.c.source_pk))
+                    .where(products.c.id.in_(batch), is_of_source)
                 ).scalars()
             )
             n_images += self._unlist_images(select(images.c.pk).where(images.c.product_pk.in_(pks)))

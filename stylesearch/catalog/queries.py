@@ -15,6 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from stylesearch.array_types import Ids
 from stylesearch.catalog.records import FeatureSet, KnownImage, Source
 from stylesearch.catalog.tables import (
     ImageState,
@@ -55,6 +56,7 @@ __all__ = [
     "known_image_from_row",
     "not_by_index",
     "product_from_row",
+    "read_ids",
     "source_from_row",
 ]
 
@@ -62,6 +64,9 @@ T = TypeVar("T")
 
 BATCH: Final = 500
 """Values in one statement: well below what any database allows."""
+
+IDS_AT_ONCE: Final = 10_000
+"""Ids that are read from the database at a time."""
 
 FeatureBlock = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 """Feature ids, shape (n,), rising; their vectors, shape (n, dim)."""
@@ -173,10 +178,10 @@ def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain
 
 
 def is_of_set(feature_set: FeatureSet) -> ColumnElement[bool]:
-    """Condition for features of a set, joined to their images.
+    """Condition for features of a set, beside one that finds those that are wanted.
 
     By an index, SQLite would begin with all features of the set and read their rows, instead of looking up
-    those of the products that are wanted.
+    those of a few products, or of more than some ten ids.
     """
     return not_by_index(features.c.feature_set_pk) == feature_set.pk
 
@@ -211,6 +216,12 @@ def in_batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
     """
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def read_ids(connection: Connection, statement: Select[int]) -> Ids:
+    """Reads the ids, int64, that a statement selects, in its order; there may be millions."""
+    found = connection.execute(statement).scalars().partitions(IDS_AT_ONCE)
+    return np.concatenate([np.empty(0, np.int64), *(np.array(some, np.int64) for some in found)])
 
 
 def product_from_row(*columns: Any) -> Product:

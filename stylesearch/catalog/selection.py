@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Select, bindparam, select
 
 from stylesearch.array_types import Ids
 from stylesearch.catalog.filtering import estimate, meets_at, meets_each
-from stylesearch.catalog.queries import in_batches, is_of_set
+from stylesearch.catalog.queries import in_batches, is_of_set, read_ids
 from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images, products
 from stylesearch.conditions import FIELDS
@@ -23,9 +23,6 @@ __all__ = ["FeatureSelection", "FeatureSelections"]
 
 KEPT: Final = 16
 """Selections that are kept while the catalog does not change: 8 MB each where half of a million are met."""
-
-READ_AT_ONCE: Final = 10_000
-"""Ids that are read from the database at a time."""
 
 
 class FeatureSelection:
@@ -170,5 +167,4 @@ class FeatureSelections:
 
     def _read(self, statement: Select[int]) -> Ids:
         with self._engine.connect() as connection:
-            found = connection.execute(statement).scalars().partitions(READ_AT_ONCE)
-            return np.concatenate([np.empty(0, np.int64), *(np.array(some, np.int64) for some in found)])
+            return read_ids(connection, statement)

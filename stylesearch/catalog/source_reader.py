@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, func, or_, select
 
-from stylesearch.catalog.queries import in_batches, source_from_row
+from stylesearch.catalog.queries import in_batches, not_by_index, source_from_row
 from stylesearch.catalog.records import Source, SourceListing
 from stylesearch.catalog.tables import image_listings, listings, products, sources
 from stylesearch.errors import ConfigError, NotInCatalog
@@ -120,7 +120,12 @@ class SourceReader:
 
     def places_of_ids(self, name: str, product_ids: Iterable[str]) -> dict[str, str]:
         """Finds where products lie in a source that lists them: places by id."""
-        statement = _OF_SOURCE.where(sources.c.name == name)
+        pk = select(sources.c.pk).where(sources.c.name == name).scalar_subquery()
+        statement = (
+            select(listings.c.place, products.c.id)
+            .join_from(products, listings, products.c.pk == listings.c.product_pk)
+            .where(not_by_index(listings.c.source_pk) == pk)
+        )
         found: dict[str, str] = {}
         with self._engine.connect() as connection:
             for batch in in_batches(sorted(set(product_ids))):

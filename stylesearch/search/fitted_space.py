@@ -117,13 +117,14 @@ def fit_in_memory(location: SpaceLocation) -> Transform:
     """Fits a space on the shop images of the catalog without storing it; loads that of a trained model."""
     if location.model is not None:
         return _load_learned(location, location.model)
-    blocks = (features for _, features in location.catalog.features(location.feature_set, domain=Domain.SHOP))
-    n_rows = sum(location.counts().values())
+    from stylesearch.spaces.unsupervised import MAX_ROWS
+
+    drawn = location.catalog.sample_features(location.feature_set, MAX_ROWS, domain=Domain.SHOP)
     return fit_transform(
         location.space,
-        blocks,
+        (features for _, features in drawn),
         dim_in=location.feature_set.dim,
-        n_rows=n_rows,
+        n_rows=min(MAX_ROWS, sum(location.counts().values())),
         parts=location.parts,
     )
 

@@ -26,6 +26,9 @@ EACH_CATEGORY = (
 )
 """How the names of categories are found, before those below one are chosen."""
 
+MANY = range(1, 401)
+"""So many of what is looked up at once: of two, SQLite looks up each, whatever else a statement says."""
+
 Explain = Callable[[Callable[[], object]], list[str]]
 
 
@@ -37,7 +40,8 @@ def plans_of(catalog: Catalog, catalog_file: Path) -> Iterator[Explain]:
     def note(
         _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
     ) -> None:
-        statements.append((statement, parameters[0] if many else parameters))
+        is_list = many and isinstance(parameters, list)  # and not rows that are inserted by one statement
+        statements.append((statement, parameters[0] if is_list else parameters))
 
     def explain(run: Callable[[], object]) -> list[str]:
         statements.clear()
@@ -85,7 +89,15 @@ def test_categories_are_looked_up_one_by_one(
         ),
         (
             ["SEARCH features USING INTEGER PRIMARY KEY (rowid=?)"],
-            lambda catalog, fs: catalog.vectors(fs, [1, 2]),
+            lambda catalog, fs: catalog.vectors(fs, MANY),
+        ),
+        (
+            [
+                "SEARCH features USING COVERING INDEX ix_features_feature_set_pk_domain_id "
+                "(feature_set_pk=? AND domain=?)",
+                "SEARCH features USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
+            lambda catalog, fs: list(catalog.sample_features(fs, 3)),
         ),
         (
             [
@@ -136,7 +148,7 @@ def test_categories_are_looked_up_one_by_one(
                 "SEARCH images USING INTEGER PRIMARY KEY (rowid=?)",
                 "SEARCH products USING INTEGER PRIMARY KEY (rowid=?)",
             ],
-            lambda catalog, fs: catalog.hits_for([1, 2]),
+            lambda catalog, fs: catalog.hits_for(MANY),
         ),
         (
             [
@@ -145,7 +157,7 @@ def test_categories_are_looked_up_one_by_one(
                 "SEARCH features USING COVERING INDEX sqlite_autoindex_features_1 "
                 "(image_pk=? AND feature_set_pk=?)",
             ],
-            lambda catalog, fs: catalog.known_images([("red", "/shop/red-1.jpg")], [fs]),
+            lambda catalog, fs: catalog.known_images([("red", f"/shop/red-{n}.jpg") for n in MANY], [fs]),
         ),
         (
             [
@@ -204,7 +216,7 @@ def test_whether_a_few_products_meet_a_filter_is_looked_up_for_each(
     catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int], plans_of: Explain
 ) -> None:
     where = ProductFilter(where="size in (M, 38) and not size=5..9")
-    plans = plans_of(lambda: catalog.select_features(feature_set, where).among(np.array([1, 2])))
+    plans = plans_of(lambda: catalog.select_features(feature_set, where).among(np.array(MANY)))
     assert [line for line in plans if line.startswith("SCAN")] == ["SCAN CONSTANT ROW"]
     of_values = {line for line in plans if line.startswith("SEARCH product_values")}
     assert of_values == {"SEARCH product_values USING PRIMARY KEY (product_pk=?)"}
@@ -219,21 +231,47 @@ def test_no_statement_of_an_import_reads_a_whole_table(
 ) -> None:
     def import_a_chunk() -> None:
         with writer.transaction():
-            writer.upsert_products(
-                [Product("red", "Red dress", "skirt"), Product("new", "New", "top")], source="shop"
-            )
-            images = writer.upsert_images(
-                [entry("red", "/shop/red-1.jpg", "new bytes"), entry("new", "/new.jpg")], source="shop"
-            )
+            added = [Product(f"new {n}", "New", "top") for n in MANY]
+            writer.upsert_products([Product("red", "Red dress", "skirt"), *added], source="shop")
+            new = [entry(one.id, f"/{one.id}.jpg", one.id) for one in added]
+            images = writer.upsert_images([entry("red", "/shop/red-1.jpg", "new bytes"), *new], source="shop")
             pks = [pk for pk, _ in images.values()]
             writer.add_features(feature_set, pks, np.ones((len(pks), feature_set.dim), np.float32))
-            writer.remove_products(["blue"])
+            writer.refile_products(MANY)
+            writer.remove_products(["blue", *(one.id for one in added)])
 
     plans = plans_of(import_a_chunk)
     # sqlite_sequence has one row, the others have a few.
-    small = ("CONSTANT ROW", "sqlite_sequence", "category_map", "sources", "shown_counts", "anon_1")
+    small = (
+        "CONSTANT ROW",
+        "CONSTANT ROWS",
+        "sqlite_sequence",
+        "category_map",
+        "sources",
+        "shown_counts",
+        "anon_1",
+    )
     assert not [line for line in plans if line.startswith("SCAN") and not line.endswith(small)]
     assert any("sqlite_autoindex_images_1 (product_pk=?)" in line for line in plans)
+    # By the set alone, all of its features would be read for each batch.
+    assert not [line for line in plans if line.endswith(("(feature_set_pk=?)", "(source_pk=?)", "(state=?)"))]
+
+
+def test_products_of_a_source_are_looked_up_by_their_ids(
+    catalog: Catalog, writer: Writer, shop: dict[str, int], plans_of: Explain
+) -> None:
+    ids = ["red", "blue", *(f"other {n}" for n in MANY)]
+
+    def look_up() -> None:
+        assert set(catalog.sources.places_of_ids("shop", ids)) == {"red", "blue"}
+        with writer.transaction():
+            pruner = Pruner(writer, "shop")
+            assert set(pruner.listed_among(ids)) == {"red", "blue"}
+            pruner.unlist(ids)
+
+    plans = plans_of(look_up)
+    assert not [line for line in plans if line.endswith("(source_pk=?)")]
+    assert "SEARCH listings USING INDEX sqlite_autoindex_listings_1 (product_pk=?)" in plans
 
 
 def test_lost_files_are_looked_for_in_one_pass(

@@ -72,6 +72,44 @@ def test_a_reading_goes_on_while_rows_are_added_and_removed(
     assert [first.tolist(), *(ids.tolist() for ids, _ in blocks)] == [[1, 2], [4, 5]]
 
 
+def test_a_sample_of_features_is_the_same_every_time_and_of_one_domain(
+    catalog: Catalog, feature_set: FeatureSet, shop: Shop, store: Any, entry: Entry, vectors_for: Any
+) -> None:
+    street = entry("red", "/street/1.jpg", domain=Domain.CONSUMER)
+    store((Product("red", "Red dress", "dress"), street))
+
+    def sample(n: int, domain: Domain = Domain.SHOP) -> tuple[list[int], Any]:
+        blocks = list(catalog.sample_features(feature_set, n, domain=domain))
+        ids = [int(i) for found, _ in blocks for i in found]
+        return ids, np.concatenate([vectors for _, vectors in blocks])
+
+    for n in (4, 5, 100):
+        ids, vectors = sample(n)
+        assert ids == [1, 2, 3, 4]
+        np.testing.assert_array_equal(vectors, vectors_for(4))
+    for n in (1, 2, 3):
+        ids, vectors = sample(n)
+        assert len(ids) == n and ids == sorted(set(ids)) and set(ids) <= {1, 2, 3, 4}
+        np.testing.assert_array_equal(vectors, vectors_for(4)[[one - 1 for one in ids]])
+        assert sample(n)[0] == ids
+    assert sample(3, Domain.CONSUMER)[0] == [5]
+
+
+def test_a_large_sample_comes_in_blocks_and_leaves_out_what_is_removed_meanwhile(
+    catalog: Catalog,
+    writer: Writer,
+    feature_set: FeatureSet,
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stylesearch.catalog.catalog.BLOCK", 2)
+    blocks = catalog.sample_features(feature_set, 10)
+    first, _ = next(blocks)
+    with writer.transaction():
+        writer.remove_products(["blue"])
+    assert [first.tolist(), *(ids.tolist() for ids, _ in blocks)] == [[1, 2], [4]]
+
+
 def test_feature_sets_are_kept_apart(
     catalog: Catalog,
     writer: Writer,
