@@ -25,7 +25,7 @@ __all__ = [
     "read_revision",
 ]
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005")
 """Every revision of the schema, oldest first; a test compares them with the migration scripts."""
 
 HEAD: Final = REVISIONS[-1]

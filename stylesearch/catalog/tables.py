@@ -323,7 +323,12 @@ counters = Table("counters", metadata, CounterColumns, info=DERIVED)
 sources = Table("sources", metadata, SourceColumns)
 
 products = Table(
-    "products", metadata, ProductColumns, Index(None, "category", "id"), Index(None, "shop_category")
+    "products",
+    metadata,
+    ProductColumns,
+    Index(None, "category", "id"),
+    Index(None, "shop_category"),
+    Index(None, "amount", "amount_max", "in_stock"),
 )
 
 product_values = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import warnings
 from collections.abc import Mapping
@@ -34,6 +35,9 @@ FETCH_AT_LEAST = 64
 
 MET_FACTOR = 1.5
 """Times as many candidates that meet a filter are hoped for as products are wanted."""
+
+CHECK_COST = 4.0
+"""Times as long as reading one feature that meets a filter takes finding a candidate and looking it up."""
 
 ATTEMPTS = 5
 """How often a search begins again because another process has replaced the fit under it."""
@@ -289,6 +293,7 @@ def _is_cheaper_to_check(allowed: FeatureSelection, share: float, n_wanted: int)
     """Whether to look at every candidate that is found without the filter, and not read all that meet it.
 
     The smaller the share that meets it, the more candidates are to be looked at, and the fewer are to be
-    read. About as long takes either for one feature.
+    read. To find and look at one takes ``CHECK_COST`` times as long as to read one.
     """
-    return share * allowed.n_products * share > n_wanted
+    n_read, n_checked = share * allowed.n_products, n_wanted / share if share else math.inf
+    return n_read > CHECK_COST * n_checked

@@ -219,7 +219,16 @@ def test_whether_a_few_products_meet_a_filter_is_looked_up_for_each(
     plans = plans_of(lambda: catalog.select_features(feature_set, where).among(np.array(MANY)))
     assert [line for line in plans if line.startswith("SCAN")] == ["SCAN CONSTANT ROW"]
     of_values = {line for line in plans if line.startswith("SEARCH product_values")}
-    assert of_values == {"SEARCH product_values USING PRIMARY KEY (product_pk=?)"}
+    assert of_values == {"SEARCH product_values USING PRIMARY KEY (product_pk=? AND name=?)"}
+
+
+@pytest.mark.parametrize("where", ["price<20", "price>=20", "price=5..20", "in_stock=true", "price exists"])
+def test_products_are_found_by_price_and_stock_without_reading_their_rows(
+    catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int], plans_of: Explain, where: str
+) -> None:
+    selected = catalog.select_features(feature_set, ProductFilter(where=where))
+    (plan,) = [line for line in plans_of(lambda: selected.ids) if "products" in line]
+    assert "USING COVERING INDEX ix_products_amount_amount_max_in_stock" in plan
 
 
 def test_no_statement_of_an_import_reads_a_whole_table(

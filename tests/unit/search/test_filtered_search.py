@@ -123,7 +123,7 @@ def test_hits_are_the_nearest_of_what_meets_the_filter(
     ("guess", "n_read"),
     [
         (None, 5),  # two filters are met by so many that each candidate is looked at
-        ((10**6, 1.0), 4),  # until too few candidates meet it
+        ((10**6, 1.0), 5),  # until too few candidates meet it
         ((0, 0.0), 8),
     ],
 )
