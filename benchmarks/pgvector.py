@@ -131,9 +131,9 @@ def cheaper_than(catalog: Catalog, amount: float) -> FeatureSelection:
         .where(products.c.amount < amount)
     )
 
-    def read(select: sa.Select[Any]) -> Ids:
+    def read() -> Ids:
         with catalog.engine.connect() as connection:
-            return np.fromiter(connection.execute(select).scalars(), np.int64)
+            return np.unique(np.fromiter(connection.execute(statement).scalars(), np.int64))
 
     selection = FeatureSelection(lambda: statement, read)
     len(selection)

@@ -28,7 +28,7 @@ from stylesearch.catalog.queries import (
     is_filed_under,
     is_of_set,
     product_from_row,
-    read_ids,
+    read_numbers,
 )
 from stylesearch.catalog.records import (
     CatalogStatus,
@@ -317,7 +317,9 @@ class Catalog:
             as ``features``.
         """
         with self._connect() as connection:
-            ids = read_ids(connection, select(features.c.id).where(is_filed_under(feature_set, None, domain)))
+            (ids,) = read_numbers(
+                connection, select(features.c.id).where(is_filed_under(feature_set, None, domain))
+            )
         if len(ids) > n:
             ids = np.random.default_rng(0).choice(ids, n, replace=False, shuffle=False)
         ids = np.sort(ids)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     Select,
     and_,
@@ -35,6 +36,7 @@ __all__ = [
     "EVERY_PRODUCT",
     "estimate",
     "is_below",
+    "keys_that_meet",
     "meets",
     "meets_at",
     "meets_each",
@@ -45,7 +47,7 @@ __all__ = [
 EVERY_PRODUCT: Final = ProductFilter()
 """The filter that every product meets."""
 
-SAMPLE: Final = 120
+SAMPLE: Final = 64
 """Products that are looked at to guess how many meet a filter."""
 
 _ENDS: Final = select(*(select(end(products.c.pk)).scalar_subquery() for end in (func.min, func.max)))
@@ -98,11 +100,33 @@ def meets_at(
         where: the filter.
         pk: the column with keys of products.
     """
+    found = [_of_attribute(one, pk) for one in where.conditions if one.name not in FIELDS]
+    return found + _meets_fields(connection, where, pk)
+
+
+def _meets_fields(
+    connection: Connection, where: ProductFilter, pk: ColumnElement[int]
+) -> list[ColumnElement[bool]]:
+    """Makes the conditions on fields for a column that refers to products."""
     fields = [_of_field(connection, one) for one in where.conditions if one.name in FIELDS]
     if where.without_picture:
         fields.append(~HAS_SHOWN_IMAGE)
-    found = [_of_attribute(one, pk) for one in where.conditions if one.name not in FIELDS]
-    return [*found, pk.in_(select(products.c.pk).where(*fields))] if fields else found
+    return [pk.in_(select(products.c.pk).where(*fields))] if fields else []
+
+
+def keys_that_meet(connection: Connection, where: ProductFilter) -> Select[int]:
+    """Makes the statement for the keys of products that meet a filter; a key may come several times.
+
+    Those with a value that is asked for are found by an index of values, and the other conditions are
+    asked of these.
+    """
+    attributes = [one for one in where.conditions if one.name not in FIELDS]
+    first = next((one for one in attributes if not one.is_negated), None)
+    if first is None:
+        return select(products.c.pk).where(*meets(connection, where))
+    pk = _with_value(first).subquery().c.product_pk
+    others = [_of_attribute(one, pk) for one in attributes if one is not first]
+    return select(pk).where(*others, *_meets_fields(connection, where, pk))
 
 
 def meets_each(
@@ -151,29 +175,39 @@ def _of_attribute(
     condition: Condition, pk: ColumnElement[int], *, one_by_one: bool = False
 ) -> ColumnElement[bool]:
     """Condition for products with such a value: of those that must not have one, each is looked up."""
+    if not condition.is_negated and not one_by_one:
+        return pk.in_(_with_value(condition))
     stored = product_values.c
-    name: ColumnElement[str] = stored.name
-    value: ColumnElement[str] = stored.value
-    number: ColumnElement[float | None] = stored.number
-    if one_by_one:
-        # So written that no index finds it: with this name a product has few values, and others have many.
-        number = number + 0.0
-    alike: list[ColumnElement[bool]] = []  # one of which is enough
+    # So written that no index finds a number: with this name a product has few values, and others have many.
+    alike = _alike(condition, stored.number + 0.0 if one_by_one else stored.number)
+    named = exists().where(stored.product_pk == pk, stored.name == condition.attribute)
+    found = named.where(or_(*alike) if alike else true())
+    return ~found if condition.is_negated else found
+
+
+def _with_value(condition: Condition) -> Select[int] | CompoundSelect[int]:
+    """Makes the statement for the keys of products with such a value, whether or not it must be there."""
+    stored = product_values.c
+    # One look-up for each: an index of values and one of numbers cannot be used for both at once.
+    found = [
+        select(stored.product_pk).where(stored.name == condition.attribute, one)
+        for one in _alike(condition, stored.number) or [true()]
+    ]
+    return union(*found) if len(found) > 1 else found[0]
+
+
+def _alike(condition: Condition, number: ColumnElement[float | None]) -> list[ColumnElement[bool]]:
+    """Makes conditions for values, one of which is enough; none where any value is."""
+    found: list[ColumnElement[bool]] = []
     if condition.values:
         numbers = plain_numbers(condition.values)
         if len(numbers) < len(condition.values):  # equal numbers are stored as equal: they are enough
-            alike.append(value.in_(condition.values))
+            found.append(product_values.c.value.in_(condition.values))
         if numbers:
-            alike.append(number.in_(numbers))
+            found.append(number.in_(numbers))
     elif condition.has_bounds:
-        alike.append(and_(*_within(condition, number, number)))
-    is_named = name == condition.attribute
-    if condition.is_negated or one_by_one:
-        found = exists().where(stored.product_pk == pk, is_named, or_(*alike) if alike else true())
-        return ~found if condition.is_negated else found
-    # One look-up for each: an index of values and one of numbers cannot be used for both at once.
-    found_pks = [select(stored.product_pk).where(is_named, one) for one in alike or [true()]]
-    return pk.in_(union(*found_pks) if len(found_pks) > 1 else found_pks[0])
+        found.append(and_(*_within(condition, number, number)))
+    return found
 
 
 def plain_numbers(values: Iterable[str]) -> list[float]:

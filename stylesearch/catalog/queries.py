@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, bindparam, cast, exists, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -56,7 +56,7 @@ __all__ = [
     "known_image_from_row",
     "not_by_index",
     "product_from_row",
-    "read_ids",
+    "read_numbers",
     "source_from_row",
 ]
 
@@ -65,8 +65,8 @@ T = TypeVar("T")
 BATCH: Final = 500
 """Values in one statement: well below what any database allows."""
 
-IDS_AT_ONCE: Final = 10_000
-"""Ids that are read from the database at a time."""
+SEPARATOR: Final = ","
+"""Stands between numbers that are read as one text."""
 
 FeatureBlock = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 """Feature ids, shape (n,), rising; their vectors, shape (n, dim)."""
@@ -218,10 +218,18 @@ def in_batches(values: Sequence[T], size: int = BATCH) -> Iterator[Sequence[T]]:
         yield values[start : start + size]
 
 
-def read_ids(connection: Connection, statement: Select[int]) -> Ids:
-    """Reads the ids, int64, that a statement selects, in its order; there may be millions."""
-    found = connection.execute(statement).scalars().partitions(IDS_AT_ONCE)
-    return np.concatenate([np.empty(0, np.int64), *(np.array(some, np.int64) for some in found)])
+def read_numbers(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Ids:
+    """Reads the whole numbers that a statement selects, int64, shape (columns, rows), in any order of rows.
+
+    The database joins them to one text: a tenth of the time of a row for each of many thousands.
+    """
+    rows = statement.subquery()
+    columns = list(rows.c)
+    one: ColumnElement[str] = cast(columns[0], String)
+    for column in columns[1:]:
+        one = one.concat(SEPARATOR).concat(cast(column, String))
+    text = connection.execute(select(func.aggregate_strings(one, SEPARATOR))).scalar() or ""
+    return np.fromstring(text, np.int64, sep=SEPARATOR).reshape(-1, len(columns)).T
 
 
 def product_from_row(*columns: Any) -> Product:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from threading import Lock
 from typing import Final
@@ -12,8 +12,9 @@ import numpy as np
 from sqlalchemy import Engine, Select, bindparam, select
 
 from stylesearch.array_types import Ids
-from stylesearch.catalog.filtering import estimate, meets_at, meets_each
-from stylesearch.catalog.queries import in_batches, is_of_set, read_ids
+from stylesearch.catalog.feature_products import FeatureProducts
+from stylesearch.catalog.filtering import estimate, keys_that_meet, meets_at, meets_each
+from stylesearch.catalog.queries import in_batches, is_of_set, read_numbers
 from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images, products
 from stylesearch.conditions import FIELDS
@@ -24,16 +25,23 @@ __all__ = ["FeatureSelection", "FeatureSelections"]
 KEPT: Final = 16
 """Selections that are kept while the catalog does not change: 8 MB each where half of a million are met."""
 
+LOOK_UP_COST: Final = 10
+"""How many features that meet a filter are read in the time in which one feature is looked up."""
+
+KNOWN_COST: Final = 0.2
+"""What reading takes where the products of features are known, as a share of what it takes otherwise."""
+
 
 class FeatureSelection:
     """The features that meet a filter, as of one moment. Thread-safe.
 
     Args:
         make_statement: makes ``statement``.
-        read: runs it: ids, int64, in any order.
+        read: reads the ids, int64, rising, each once.
         check: those of a few ids that meet the filter, in any order; each is looked at by itself.
         n_products: about how many products the catalog has.
         share: about which share of them meets the filter.
+        cost: what reading takes now: 1, or less where the products of features are known.
 
     Example:
         >>> import numpy as np
@@ -45,15 +53,17 @@ class FeatureSelection:
     def __init__(
         self,
         make_statement: Callable[[], Select[int]],
-        read: Callable[[Select[int]], Ids],
+        read: Callable[[], Ids],
         *,
         check: Callable[[Ids], Ids] | None = None,
         n_products: int = 0,
         share: float = 0.0,
+        cost: Callable[[], float] = lambda: 1.0,
     ) -> None:
         self._make_statement = make_statement
         self.n_products = n_products
         self.share = share
+        self._cost = cost
         self._check = check
         self._read = read
         self._ids: Ids | None = None
@@ -63,9 +73,7 @@ class FeatureSelection:
     def of(cls, ids: Ids) -> FeatureSelection:
         """The selection of a few features by their ids."""
         statement = select(features.c.id).where(features.c.id.in_([int(one) for one in ids]))
-        selection = cls(lambda: statement, lambda _: ids)
-        selection._ids = np.unique(ids.astype(np.int64))
-        return selection
+        return cls(lambda: statement, lambda: np.unique(ids.astype(np.int64)))
 
     @functools.cached_property
     def statement(self) -> Select[int]:
@@ -78,11 +86,16 @@ class FeatureSelection:
         return self._ids is not None
 
     @property
+    def read_cost(self) -> float:
+        """What reading one of ``ids`` takes now, as a share of what it takes the database."""
+        return self._cost()
+
+    @property
     def ids(self) -> Ids:
         """The feature ids, int64, rising; read when first asked for, which takes long where they are many."""
         with self._reading:
             if self._ids is None:
-                self._ids = np.unique(np.asarray(self._read(self.statement), np.int64))
+                self._ids = self._read()
                 self._ids.flags.writeable = False
             return self._ids
 
@@ -99,6 +112,9 @@ class FeatureSelection:
 class FeatureSelections:
     """Selects features by filters, and keeps the last selections until the catalog changes.
 
+    Once filters have asked the database for as many features as there are products, the product of every
+    feature is read and kept: a process that searches once never pays for that, and a service soon does.
+
     Args:
         engine: engine of the catalog's database.
         state: reads ``Catalog.state``.
@@ -109,6 +125,8 @@ class FeatureSelections:
         self._state = state
         self._kept: OrderedDict[object, tuple[int, FeatureSelection]] = OrderedDict()
         self._keeping = Lock()
+        self._products: dict[int, FeatureProducts] = {}
+        self._n_asked: Counter[int] = Counter()
 
     def find(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
         """Selects the features of a set whose products meet a filter.
@@ -123,7 +141,7 @@ class FeatureSelections:
             if kept is not None and kept[0] == state:
                 self._kept.move_to_end(key)
                 return kept[1]
-        selection = self._select(feature_set, where)
+        selection = self._select(feature_set, where, state)
         if state is not None:
             with self._keeping:
                 self._kept[key] = (state, selection)
@@ -131,11 +149,13 @@ class FeatureSelections:
                     self._kept.popitem(last=False)
         return selection
 
-    def _select(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
+    def _select(self, feature_set: FeatureSet, where: ProductFilter, state: int | None) -> FeatureSelection:
         of_set = is_of_set(feature_set)
         with self._engine.connect() as connection:
-            of_each = meets_each(connection, where, images.c.product_pk)
             n_products, share = estimate(connection, meets_each(connection, where, products.c.pk))
+        with self._keeping:
+            if self._n_asked[feature_set.pk] >= n_products:
+                self._products.setdefault(feature_set.pk, FeatureProducts(self._engine, feature_set))
 
         def make_statement() -> Select[int]:
             with self._engine.connect() as connection:
@@ -143,13 +163,29 @@ class FeatureSelections:
             statement = select(features.c.id).join_from(images, features, features.c.image_pk == images.c.pk)
             return statement.where(*conditions, of_set)
 
-        by_id = select(features.c.id).join_from(features, images, features.c.image_pk == images.c.pk)
-        if any(one.name in FIELDS for one in where.conditions):
-            by_id = by_id.join(products, products.c.pk == images.c.product_pk)
-        by_id = by_id.where(features.c.id.in_(bindparam("ids", expanding=True)), *of_each, of_set)
+        def read() -> Ids:
+            of_products = self._products.get(feature_set.pk)
+            statement = make_statement() if of_products is None else None
+            with self._engine.connect() as connection:
+                if statement is None:
+                    statement = keys_that_meet(connection, where)
+                (found,) = read_numbers(connection, statement)
+            if of_products is not None:
+                return of_products.features_of(found, state)
+            self._count(feature_set, len(found))
+            return np.unique(found)
 
         def check(ids: Ids) -> Ids:
+            self._count(feature_set, LOOK_UP_COST * len(ids))
             with self._engine.connect() as connection:
+                by_id = select(features.c.id).join_from(features, images, features.c.image_pk == images.c.pk)
+                if any(one.name in FIELDS for one in where.conditions):
+                    by_id = by_id.join(products, products.c.pk == images.c.product_pk)
+                by_id = by_id.where(
+                    features.c.id.in_(bindparam("ids", expanding=True)),
+                    *meets_each(connection, where, images.c.product_pk),
+                    of_set,
+                )
                 found = [
                     one
                     for batch in in_batches(ids.tolist())
@@ -159,12 +195,13 @@ class FeatureSelections:
 
         return FeatureSelection(
             make_statement,
-            self._read,
+            read,
             check=check,
             n_products=n_products,
             share=share,
+            cost=lambda: KNOWN_COST if feature_set.pk in self._products else 1.0,
         )
 
-    def _read(self, statement: Select[int]) -> Ids:
-        with self._engine.connect() as connection:
-            return read_ids(connection, statement)
+    def _count(self, feature_set: FeatureSet, n_asked: int) -> None:
+        with self._keeping:
+            self._n_asked[feature_set.pk] += n_asked

@@ -36,8 +36,8 @@ FETCH_AT_LEAST = 64
 MET_FACTOR = 1.5
 """Times as many candidates that meet a filter are hoped for as products are wanted."""
 
-CHECK_COST = 4.0
-"""Times as long as reading one feature that meets a filter takes finding a candidate and looking it up."""
+CHECK_COST = 20.0
+"""Features that meet a filter are read in the time in which one more candidate is found and looked up."""
 
 ATTEMPTS = 5
 """How often a search begins again because another process has replaced the fit under it."""
@@ -211,7 +211,7 @@ class Gallery:
             where = ProductFilter(where=request.where)
             allowed = self.location.catalog.select_features(self.location.feature_set, where)
             share = allowed.share
-            while not allowed.is_read and _is_cheaper_to_check(allowed, share, n_wanted):
+            while not allowed.is_read and _is_cheaper_to_check(allowed, share, request.k):
                 n = max(n_wanted, round(MET_FACTOR * request.k / share))
                 candidates = find(n, None)
                 step = round(request.k / share)
@@ -289,11 +289,11 @@ class Gallery:
         )
 
 
-def _is_cheaper_to_check(allowed: FeatureSelection, share: float, n_wanted: int) -> bool:
+def _is_cheaper_to_check(allowed: FeatureSelection, share: float, k: int) -> bool:
     """Whether to look at every candidate that is found without the filter, and not read all that meet it.
 
     The smaller the share that meets it, the more candidates are to be looked at, and the fewer are to be
-    read. To find and look at one takes ``CHECK_COST`` times as long as to read one.
+    read.
     """
-    n_read, n_checked = share * allowed.n_products, n_wanted / share if share else math.inf
-    return n_read > CHECK_COST * n_checked
+    n_read, n_checked = share * allowed.n_products, k / share if share else math.inf
+    return allowed.read_cost * n_read > CHECK_COST * n_checked

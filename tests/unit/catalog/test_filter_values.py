@@ -160,15 +160,27 @@ def test_a_filter_selects_what_looking_at_each_product_selects(
     assert [one.id for one in catalog.products(asked)] == expected
     assert catalog.selection.count(asked) == len(expected)
     some = catalog.select_features(feature_set, ProductFilter()).ids[::2]
-    catalog._selections._kept.clear()
+    forget_selections(catalog)
     selected = catalog.select_features(feature_set, asked)
     assert selected.n_products == len(PRODUCTS)
     assert abs(selected.share - len(expected) / len(PRODUCTS)) < 0.15  # of a sample of some sixty
+    assert selected.read_cost == 1
     met = sorted(selected.among(some))
     assert not selected.is_read
     assert met == sorted(selected.among(some)) == np.intersect1d(selected.ids, some).tolist()
     assert sorted(one.id for one, _ in catalog.hits_for(selected.ids.tolist()).values()) == expected
     assert len(selected) == len(expected)
+    forget_selections(catalog)
+    catalog._selections._n_asked[feature_set.pk] = 10**6  # from then on the products of features are known
+    again = catalog.select_features(feature_set, asked)
+    assert again.read_cost < 1
+    assert again.ids.tolist() == selected.ids.tolist()
+
+
+def forget_selections(catalog: Catalog) -> None:
+    """As in a new process."""
+    for kept in (catalog._selections._kept, catalog._selections._products, catalog._selections._n_asked):
+        kept.clear()
 
 
 @given(where=st.lists(conditions(), max_size=3))

@@ -1,0 +1,84 @@
+"""Which product a feature is of is read once, and followed from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sqlalchemy import BigInteger, literal, select
+
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
+from stylesearch.catalog.feature_products import FeatureProducts
+from stylesearch.catalog.queries import read_numbers
+from stylesearch.catalog.tables import features, images, products
+from stylesearch.types import Product, ProductFilter
+
+
+def test_numbers_are_read_column_by_column(
+    catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int]
+) -> None:
+    with catalog._connect() as connection:
+        ids, pks = read_numbers(connection, select(features.c.id, features.c.image_pk))
+        assert (ids.dtype, sorted(zip(ids.tolist(), pks.tolist(), strict=True))) == (
+            np.int64,
+            [tuple(row) for row in connection.execute(select(features.c.id, features.c.image_pk)).all()],
+        )
+        assert read_numbers(connection, select(features.c.id).where(features.c.id < 0)).shape == (1, 0)
+        big = read_numbers(connection, select(literal(2**63 - 1, BigInteger).label("big")))
+        assert big.tolist() == [[2**63 - 1]]
+
+
+def test_features_that_are_added_and_removed_are_followed(
+    catalog: Catalog,
+    writer: Writer,
+    feature_set: FeatureSet,
+    make_feature_set: Callable[[str], FeatureSet],
+    shop: dict[str, int],
+    store: Any,
+    entry: Callable[..., ImageEntry],
+    vectors_for: Any,
+) -> None:
+    known = FeatureProducts(catalog._reading, feature_set)
+
+    def features_of(*names: str) -> list[int]:
+        state = catalog.state()
+        with catalog._connect() as connection:
+            (pks,) = read_numbers(connection, select(products.c.pk).where(products.c.id.in_(names)))
+            of_products = images.c.product_pk.in_(pks.tolist())
+            joined = select(features.c.id).join(images, features.c.image_pk == images.c.pk)
+            joined = joined.where(of_products, features.c.feature_set_pk == feature_set.pk)
+            expected = connection.execute(joined).scalars().all()
+            found = known.features_of(pks, state).tolist()
+            existing = connection.execute(select(features.c.id)).scalars().all()
+        assert found == sorted(found)
+        # What was removed may be among them: hits are read from its rows, which are gone.
+        assert sorted(set(found).intersection(existing)) == sorted(expected)
+        return sorted(expected)
+
+    assert features_of("red") == [1, 2]
+    assert features_of("blue", "red") == [1, 2, 3]
+    assert features_of("nobody") == []
+    other = make_feature_set("vgg16")
+    with writer.transaction():
+        writer.add_features(other, [shop["/shop/red-1.jpg"]], vectors_for(1))
+    assert features_of("red") == [1, 2], "of another feature set"
+    store((Product("red", "Red dress", "dress"), entry("red", "/shop/red-3.jpg")))
+    assert len(features_of("red")) == 3
+    with writer.transaction():
+        writer.refile_products([1, 2, 3])
+        writer.remove_products(["blue"])
+    assert len(features_of("red", "blue", "pleated")) == 4
+
+
+def test_one_search_does_not_read_the_products_of_all_features(
+    catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int]
+) -> None:
+    selections = catalog._selections
+    for number in range(3):
+        where = ProductFilter(where=f"price<{number + 1}")
+        selected = catalog.select_features(feature_set, where)
+        selected.among(np.array([1, 2]))
+        if number == 0:
+            assert not selections._products
+    assert list(selections._products) == [feature_set.pk]
