@@ -20,7 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -46,6 +46,9 @@ SIZES: Final = [int(size) for size in os.environ.get("BENCH_SIZES", "100000,1000
 DIM: Final = 620
 N_CATEGORIES: Final = 40
 N_REGIONS: Final = 16
+N_BELOW: Final = 20
+"""Categories that are searched as if one were above them."""
+
 N_QUERIES: Final = int(os.environ.get("BENCH_QUERIES", "40"))
 K: Final = 20
 N_EXACT: Final = 10
@@ -188,12 +191,14 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
         transform = gallery.transform
         store = LocalVectorStore(gallery.location, gallery.metric, transform)
         exact = LocalVectorStore(gallery.location, gallery.metric, transform, strategy=Strategy.EXACT)
+        below = [name_of(number) for number in range(N_BELOW)]
         for category in dict.fromkeys((None, 0, middle)):
             name = None if category is None else name_of(category)
             photos = made.photos(N_QUERIES, category)
             for n_vectors in (N_REGIONS, 1):
                 request, recall = SearchRequest(k=K, category=name), []
                 at_once, one_by_one = [], []
+                some_at_once, some_one_by_one = [], []
                 for number, photo in enumerate([*photos[:3], *photos]):
                     features = photo[:n_vectors]
                     taken, hits = measure(partial(gallery.search, features, request))
@@ -201,9 +206,13 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
                     if number >= 3:
                         at_once.append(taken)
                     if category is None and 3 <= number < 3 + N_EXACT:
-                        one_by_one.append(measure(partial(each_category, store, vectors))[0])
+                        one_by_one.append(
+                            measure(partial(each_category, store, vectors, store.categories()))[0]
+                        )
+                        some_at_once.append(measure(partial(store.search, vectors, below, 4 * K))[0])
+                        some_one_by_one.append(measure(partial(each_category, store, vectors, below))[0])
                     if 3 <= number < 3 + N_EXACT:
-                        true = exact.search(vectors, name, K).ids[:K]
+                        true = exact.search(vectors, name and [name], K).ids[:K]
                         recall.append(np.isin(true, [hit.feature_id for hit in hits]).mean())
                 where = "all categories" if name is None else f"a category of {made.sizes[category or 0]:,}"
                 start = [f"{n_products:,}", where, str(n_vectors)]
@@ -211,14 +220,18 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
                 if one_by_one:
                     start[1] = "all, category by category"
                     rows.append([*start, *cells(one_by_one), ""])
+                    start[1] = f"{len(below)} categories with {sum(made.sizes[: len(below)]):,}"
+                    rows.append([*start, *cells(some_at_once), ""])
+                    start[1] = "the same, category by category"
+                    rows.append([*start, *cells(some_one_by_one), ""])
     pages = Path("/proc/self/statm").read_text().split()
     own = (int(pages[1]) - int(pages[2])) * resource.getpagesize()
     return f"{own / 2**20:,.0f} MiB of it own, the rest are mapped files", rows
 
 
-def each_category(store: LocalVectorStore, vectors: Floats) -> Candidates:
+def each_category(store: LocalVectorStore, vectors: Floats, names: Sequence[str]) -> Candidates:
     """Searches every category by itself, and merges."""
-    return merge_candidates([store.search(vectors, name, 4 * K) for name in store.categories()])
+    return merge_candidates([store.search(vectors, [name], 4 * K) for name in names])
 
 
 def measure(act: Callable[[], T]) -> tuple[tuple[float, float], T]:

@@ -107,16 +107,17 @@ class FaissVectorStore(LocalVectorStore):
 
     def _slots_to_search(
         self,
+        categories: Sequence[str],
         usable: Mapping[str, tuple[str, OpenIndex]],
         vectors: Floats,
         n: int,
         allowed: FeatureSelection | None,
     ) -> list[Ids] | None:
-        if allowed is None and n <= N_WANTED:
+        if allowed is None and n <= N_WANTED and len(categories) == len(self.categories()):
             lists = self._open_lists(_generations(usable))
             if lists is not None and len(proposed := lists.propose(vectors, n)) >= ENOUGH * n:
                 return [index.slots_of(proposed) for _, index in usable.values()]
-        return super()._slots_to_search(usable, vectors, n, allowed)
+        return super()._slots_to_search(categories, usable, vectors, n, allowed)
 
     def _end_build(self, go_on: Callable[[], object]) -> None:
         usable = self._built_indexes()

@@ -193,16 +193,14 @@ class Gallery:
 
     def _search(self, store: VectorStore, vectors: Floats, request: SearchRequest) -> list[GalleryHit]:
         categories = self._categories(store, request.category)
-        # A space that weighs vectors by category compares other vectors in each of them.
-        at_once = request.category is None and store.transform.scales is None
 
         def find(n: int, allowed: FeatureSelection | None) -> Candidates:
-            if at_once:
-                return store.search(vectors, None, n, allowed=allowed)
-            found = []
+            if store.transform.scales is None:
+                return store.search(vectors, categories if request.category else None, n, allowed=allowed)
+            found = []  # a space that weighs vectors by category compares other vectors in each of them
             for name in categories:
                 scaled = scale_for_category(store.transform, vectors, name)
-                found.append(store.search(scaled, name, n, allowed=allowed))
+                found.append(store.search(scaled, [name], n, allowed=allowed))
             return merge_candidates(found)
 
         n_wanted = max(FETCH_AT_LEAST, FETCH_FACTOR * request.k)

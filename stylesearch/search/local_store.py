@@ -106,19 +106,24 @@ class LocalVectorStore:
         return list(self.vectors.contents().categories)
 
     def search(
-        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
+        self,
+        vectors: Floats,
+        categories: Sequence[str] | None,
+        n: int,
+        *,
+        allowed: FeatureSelection | None = None,
     ) -> Candidates:
-        """Finds candidates of one category, or of all: by indexes, and exactly among images that are newer.
+        """Finds candidates of some categories, or of all: by indexes, and exactly among newer images.
 
         Of ``allowed`` features, it searches those that the index has by their places in it.
         """
         if allowed is not None and not len(allowed):
             return Candidates.empty()
         contents = self.vectors.contents()
-        if category is None and self.strategy in (None, Strategy.SCAN):
-            lists, known_to = self._search_together(vectors, contents.categories, n, allowed)
+        names = contents.categories if categories is None else categories
+        if (categories is None or len(names) > 1) and self.strategy in (None, Strategy.SCAN):
+            lists, known_to = self._search_together(vectors, names, n, allowed)
         else:
-            names = contents.categories if category is None else [category]
             lists, known_to = self._search_each(vectors, names, n, allowed)
         last = contents.last_feature_id if allowed is None else int(allowed.ids[-1])
         for name, after_id in known_to.items():
@@ -233,7 +238,7 @@ class LocalVectorStore:
         usable = self._usable_indexes(categories)
         indexes = [index for _, index in usable.values()]
         try:
-            among = self._slots_to_search(usable, vectors, n, allowed)
+            among = self._slots_to_search(categories, usable, vectors, n, allowed)
             found = search_together(indexes, vectors, n, among=among)
         except IndexDamaged:
             for category, (generation, index) in usable.items():
@@ -248,12 +253,13 @@ class LocalVectorStore:
 
     def _slots_to_search(
         self,
+        categories: Sequence[str],
         usable: Mapping[str, tuple[str, OpenIndex]],
         vectors: Floats,
         n: int,
         allowed: FeatureSelection | None,
     ) -> list[Ids] | None:
-        """For each index the slots among which the ``n`` nearest are looked for; None for all."""
+        """Slots of each usable index among which the ``n`` nearest are looked for; None for all."""
         return None if allowed is None else [index.slots_of(allowed.ids) for _, index in usable.values()]
 
     def _search_each(

@@ -62,14 +62,19 @@ class VectorStore(Protocol):
         """Names of the categories that have images, sorted."""
 
     def search(
-        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
+        self,
+        vectors: Floats,
+        categories: Sequence[str] | None,
+        n: int,
+        *,
+        allowed: FeatureSelection | None = None,
     ) -> Candidates:
-        """Finds the images of a category, or of all, nearest to any of several vectors.
+        """Finds the images of some categories, or of all, nearest to any of several vectors.
 
         Args:
             vectors: vectors of a query, float32, shape (q, dim).
-            category: one of ``categories``; an unknown one has no images. None searches all categories; the
-                transform must not scale vectors by category then.
+            categories: which categories, all different; an unknown one has no images. None searches all of
+                them. The transform must not scale vectors by category, unless one category is given.
             n: how many images are wanted; fewer come only if there are no more, unless some are removed.
             allowed: the features among which is searched, those that meet a filter; every image if not
                 given. Of these, none is missed for others that are nearer. There may be ids among them that

@@ -12,6 +12,7 @@ from stylesearch.array_types import Floats, Ids
 from stylesearch.catalog import ImageEntry
 from stylesearch.catalog.selection import FeatureSelection
 from stylesearch.distance import METRICS, nearest_to_any
+from stylesearch.search.store import merge_candidates
 from stylesearch.spaces.base import scale_for_category
 from stylesearch.types import Domain
 
@@ -73,7 +74,7 @@ class VectorStoreContract:
     def test_it_finds_the_nearest_with_exact_distances(
         self, shop: Any, store: VectorStore, category: str, queries: Floats, metric: str
     ) -> None:
-        found = store.search(queries, category, 20)
+        found = store.search(queries, [category], 20)
         exact, distances = _exact(shop.location, store, category, queries, metric, 20)
         assert len(found.ids) == 20
         assert len(set(found.ids.tolist())) == 20
@@ -86,8 +87,8 @@ class VectorStoreContract:
         self, shop: Any, store: VectorStore, category: str, queries: Floats
     ) -> None:
         ids, _ = _vectors(shop.location, store, category)
-        assert not store.search(queries, category, 5).complete
-        everything = store.search(queries, category, len(ids) + 1)
+        assert not store.search(queries, [category], 5).complete
+        everything = store.search(queries, [category], len(ids) + 1)
         assert everything.complete
         assert sorted(everything.ids.tolist()) == sorted(ids.tolist())
 
@@ -96,8 +97,8 @@ class VectorStoreContract:
     ) -> None:
         other = store.categories()[1]
         ids, _ = _vectors(shop.location, store, other)
-        assert set(store.search(queries, other, 10**6).ids.tolist()) == set(ids.tolist())
-        nothing = store.search(queries, "no such category", 5)
+        assert set(store.search(queries, [other], 10**6).ids.tolist()) == set(ids.tolist())
+        nothing = store.search(queries, ["no such category"], 5)
         assert len(nothing.ids) == 0
         assert nothing.complete
 
@@ -114,6 +115,28 @@ class VectorStoreContract:
         assert everything.complete
         assert len(everything.ids) == sum(shop.location.counts().values())
         assert np.all(np.diff(everything.distances) >= 0)
+
+    def test_some_categories_are_searched_at_once(
+        self, shop: Any, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        other = store.categories()[1]
+        _, features = next(shop.location.catalog.features(shop.location.feature_set, category=category))
+        newer, left_out = shop.add("newer", features[:50] + 0.01), shop.add("left out", features[:50])
+        for ids in (newer, left_out):
+            store.add(ids)
+        names = [category, other, "newer", "no such category"]
+        for allowed in (None, FeatureSelection.of(np.concatenate([newer[::2], left_out]))):
+            each = [store.search(queries, [name], 20, allowed=allowed) for name in names]
+            apart = merge_candidates(each).first(20)
+            found = store.search(queries, names, 20, allowed=allowed).first(20)
+            assert len(found.ids) == 20
+            assert len(np.intersect1d(found.ids, apart.ids)) >= self.recall_floor * 20
+            assert np.allclose(found.distances, apart.distances, rtol=1e-4, atol=1e-5)
+            _has_none(found, left_out)
+        everything = store.search(queries, names, 10**6)
+        assert everything.complete
+        counts = shop.location.counts()
+        assert len(everything.ids) == sum(counts.values()) - counts["left out"]
 
     def test_what_changes_is_told_to_searches_of_all_categories(
         self, shop: Any, store: VectorStore, category: str, queries: Floats
@@ -143,16 +166,16 @@ class VectorStoreContract:
     ) -> None:
         ids, vectors = _vectors(shop.location, store, category)
         allowed = ids[::3]
-        found = store.search(queries, category, 5, allowed=FeatureSelection.of(allowed[::-1]))
+        found = store.search(queries, [category], 5, allowed=FeatureSelection.of(allowed[::-1]))
         slots, distances, _ = nearest_to_any(queries, np.ascontiguousarray(vectors[::3]), metric, 5)
         assert found.ids.tolist() == allowed[slots].tolist()
         assert np.allclose(found.distances, distances, rtol=1e-4, atol=1e-5)
         assert not found.complete
         elsewhere, _ = _vectors(shop.location, store, store.categories()[1])
         for outside in (elsewhere[:4], np.empty(0, np.int64)):
-            none = store.search(queries, category, 5, allowed=FeatureSelection.of(outside))
+            none = store.search(queries, [category], 5, allowed=FeatureSelection.of(outside))
             assert (len(none.ids), none.complete) == (0, True)
-        three = store.search(queries, category, 5, allowed=FeatureSelection.of(ids[[100, 3, 57]]))
+        three = store.search(queries, [category], 5, allowed=FeatureSelection.of(ids[[100, 3, 57]]))
         assert sorted(three.ids.tolist()) == ids[[3, 57, 100]].tolist()
         assert three.complete
 
@@ -160,7 +183,7 @@ class VectorStoreContract:
         self, shop: Any, store: VectorStore, category: str, queries: Floats
     ) -> None:
         catalog, feature_set = shop.location.catalog, shop.location.feature_set
-        first = store.search(queries, category, 1).ids
+        first = store.search(queries, [category], 1).ids
         [(product, _)] = catalog.hits_for(first.tolist()).values()
         photo = ImageEntry(product.id, "/photo.jpg", Domain.CONSUMER, sha256="c" * 64, width=9, height=9)
         features = catalog.vectors(feature_set, first.tolist())[1]
@@ -170,18 +193,18 @@ class VectorStoreContract:
         added = catalog.highest_feature_id()
         store.add(np.array([added]))
         both, alone = (FeatureSelection.of(np.array(ids)) for ids in ([first[0], added], [added]))
-        assert store.search(queries, category, 5, allowed=both).ids.tolist() == first.tolist()
-        assert store.search(queries, category, 5, allowed=alone).ids.tolist() == []
+        assert store.search(queries, [category], 5, allowed=both).ids.tolist() == first.tolist()
+        assert store.search(queries, [category], 5, allowed=alone).ids.tolist() == []
 
     def test_a_filter_counts_for_what_is_newer_than_the_index(
         self, shop: Any, store: VectorStore, category: str, queries: Floats
     ) -> None:
-        first = store.search(queries, category, 1).ids
+        first = store.search(queries, [category], 1).ids
         features = shop.location.catalog.vectors(shop.location.feature_set, first.tolist())[1]
         added = shop.add(category, np.repeat(features, 2, axis=0))
         store.add(added)
         allowed = FeatureSelection.of(np.array([first[0], added[1]]))
-        assert sorted(store.search(queries, category, 5, allowed=allowed).ids.tolist()) == [
+        assert sorted(store.search(queries, [category], 5, allowed=allowed).ids.tolist()) == [
             first[0],
             added[1],
         ]
@@ -189,24 +212,24 @@ class VectorStoreContract:
     def test_what_is_added_is_found_before_the_next_build(
         self, shop: Any, store: VectorStore, category: str, queries: Floats
     ) -> None:
-        first = store.search(queries, category, 1).ids[0]
+        first = store.search(queries, [category], 1).ids[0]
         features = shop.location.catalog.vectors(shop.location.feature_set, [int(first)])[1]
         added = shop.add(category, np.repeat(features, 2, axis=0))
         store.add(added)
-        assert set(added.tolist()) <= set(store.search(queries, category, 20).ids.tolist())
+        assert set(added.tolist()) <= set(store.search(queries, [category], 20).ids.tolist())
         store.build([category])
-        assert set(added.tolist()) <= set(store.search(queries, category, 20).ids.tolist())
+        assert set(added.tolist()) <= set(store.search(queries, [category], 20).ids.tolist())
 
     def test_what_is_removed_is_found_no_more(
         self, shop: Any, store: VectorStore, category: str, queries: Floats
     ) -> None:
-        removed = store.search(queries, category, 3).ids
+        removed = store.search(queries, [category], 3).ids
         shop.remove(removed)
         store.remove(removed)
-        _has_none(store.search(queries, category, 20), removed)
+        _has_none(store.search(queries, [category], 20), removed)
         store.remove(removed)
         store.build([category])
-        _has_none(store.search(queries, category, 10**6), removed)
+        _has_none(store.search(queries, [category], 10**6), removed)
 
     def test_its_status_says_what_is_built(self, shop: Any, store: VectorStore, category: str) -> None:
         rows = store.status()
@@ -226,7 +249,7 @@ class VectorStoreContract:
         store = make(metric)
         category = store.categories()[0]
         ids, vectors = _vectors(shop.location, store, category)
-        found = store.search(np.ascontiguousarray(vectors[:1]), category, 3)
+        found = store.search(np.ascontiguousarray(vectors[:1]), [category], 3)
         assert ids[0] in found.ids
         assert store.is_current
 

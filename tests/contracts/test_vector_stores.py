@@ -70,7 +70,7 @@ class LocalStore(VectorStoreContract):
 
         monkeypatch.setattr(reranked, "scan_min", count_scan)
         monkeypatch.setattr(RerankedIndex, "_by_annoy", count_annoy)
-        assert len(store.search(queries, category, 20).ids) == 20
+        assert len(store.search(queries, [category], 20).ids) == 20
         if self.strategy is not None:
             assert (ways or [Strategy.EXACT])[0] is self.strategy
 
@@ -81,14 +81,14 @@ class LocalStore(VectorStoreContract):
         category: str,
         queries: Floats,
     ) -> None:
-        before = store.search(queries, category, 20)
+        before = store.search(queries, [category], 20)
         assert store.verify() == []
         for path in store.indexes.folder.rglob("*"):
             if path.is_file():
                 path.write_bytes(path.read_bytes()[:10])
         assert {one.item for one in store.verify()} == set(store.categories())
         anew = make(store.metric)
-        found = anew.search(queries, category, 20)
+        found = anew.search(queries, [category], 20)
         assert list(anew.damaged) == [category]
         assert len(np.intersect1d(found.ids, before.ids)) >= self.recall_floor * 20
 

@@ -134,7 +134,7 @@ def test_a_trained_space_is_compared_in_the_scale_of_each_category(shop: Shop, b
     for category in ("dress", "skirt"):
         asked = scale_for_category(transform, photo, category)
         ids, vectors = everything(store, category)
-        found = store.search(asked, category, 20).first(20)
+        found = store.search(asked, [category], 20).first(20)
         slots, distances, _ = nearest_to_any(asked, vectors, "l2", 20)
         assert len(np.intersect1d(found.ids, ids[slots])) >= 19
         assert np.allclose(found.distances[:10], distances[:10], rtol=1e-4, atol=1e-5)
@@ -274,13 +274,13 @@ def test_a_table_without_a_record_is_searched_without(shop: Shop) -> None:
     store = open_store(shop)
     store.build()
     _, vectors = everything(store)
-    right = store.search(vectors[:2], "dress", 10)
+    right = store.search(vectors[:2], ["dress"], 10)
     run(shop, f"COMMENT ON TABLE {store.table.name} IS 'mine'")
     told: list[str] = []
     other = open_store(shop, warn=told.append)
-    assert other.search(vectors[:2], "dress", 10).ids.tolist() == right.ids.tolist()
+    assert other.search(vectors[:2], ["dress"], 10).ids.tolist() == right.ids.tolist()
     assert {row.state for row in other.status()} == {"damaged"}
-    other.search(vectors[:2], "dress", 10)
+    other.search(vectors[:2], ["dress"], 10)
     assert len(told) == 1
     assert store.table.name in told[0]
     other.build(["dress"])
@@ -308,7 +308,7 @@ def test_another_fit_drops_the_tables_of_the_older_one(shop: Shop) -> None:
 def test_vectors_of_zeros_are_searched_without_the_table(shop: Shop) -> None:
     store = open_store(shop, index_from=100, by_index=True)
     store.build()
-    found = store.search(np.zeros((1, DIM), np.float32), "skirt", 5)
+    found = store.search(np.zeros((1, DIM), np.float32), ["skirt"], 5)
     assert found.distances.tolist() == [1.0] * 5
 
 
@@ -382,7 +382,7 @@ def test_a_role_that_may_not_make_the_extension_is_told_the_command(
         with pytest.raises(CatalogError, match="may not make the extension vector") as caught:
             store.build()
         assert f"psql -d {name} -c 'CREATE EXTENSION vector'" in caught.value.hint
-        assert len(store.search(np.ones((1, DIM), np.float32), "dress", 5).ids) == 5
+        assert len(store.search(np.ones((1, DIM), np.float32), ["dress"], 5).ids) == 5
 
 
 def test_three_thousand_products_through_either_store_are_the_same(

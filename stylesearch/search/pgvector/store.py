@@ -108,20 +108,26 @@ class PgVectorStore:
         return list(self.vectors.contents().categories)
 
     def search(
-        self, vectors: Floats, category: str | None, n: int, *, allowed: FeatureSelection | None = None
+        self,
+        vectors: Floats,
+        categories: Sequence[str] | None,
+        n: int,
+        *,
+        allowed: FeatureSelection | None = None,
     ) -> Candidates:
-        """Finds candidates of one category, or of all: through the table, and exactly among newer images."""
+        """Finds candidates of some categories, or of all: by the table, and exactly among newer images."""
         lists = []
-        from_table, after_id = self._search_table(vectors, category, n, allowed)
+        from_table, after_id = self._search_table(vectors, categories, n, allowed)
         if from_table is not None:
             lists.append(from_table)
         contents = self.vectors.contents()
-        last = contents.last_feature_id if category is None else self.vectors.last_id(category, contents)
-        if after_id < last:
-            pending = self.vectors.blocks(category, after_id)
-            if allowed is not None:
-                pending = only(allowed, pending)
-            lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
+        for name in [None] if categories is None else categories:
+            last = contents.last_feature_id if name is None else self.vectors.last_id(name, contents)
+            if after_id < last:
+                pending = self.vectors.blocks(name, after_id)
+                if allowed is not None:
+                    pending = only(allowed, pending)
+                lists.append(nearest_in_blocks(vectors, pending, self.metric, n))
         candidates = merge_candidates(lists)
         return candidates.without(self._removed) if len(self._removed) else candidates
 
@@ -191,27 +197,30 @@ class PgVectorStore:
         return problems
 
     def _search_table(
-        self, vectors: Floats, category: str | None, n: int, allowed: FeatureSelection | None
+        self, vectors: Floats, categories: Sequence[str] | None, n: int, allowed: FeatureSelection | None
     ) -> tuple[Candidates | None, int]:
         """Searches the table; returns candidates and its largest feature id, None and 0 if it is unusable."""
         if self.metric == "cosine" and not vectors.any(axis=1).all():
             return None, 0  # pgvector has no distance to zeros
         try:
-            found = self._propose(vectors, category, n, allowed)
+            found = self._propose(vectors, categories, n, allowed)
         except (CatalogError, IndexDamaged) as error:
             if isinstance(error, CatalogError) and not isinstance(error.__cause__, psycopg.ProgrammingError):
                 raise  # the server is gone, not the table
             if not self.is_current:
                 raise StoreReplaced from error
-            self._tell_damage(category, "damaged", f"cannot be used: {error}")
+            self._tell_damage(categories, "damaged", f"cannot be used: {error}")
             return None, 0
         if found is None:
             if not self.is_current:
                 raise StoreReplaced
-            self._tell_damage(category, "", "is not built yet")
+            self._tell_damage(categories, "", "is not built yet")
             return None, 0
         record, ids, is_all = found
         # What was added to the table since its record was read is also searched beside it.
+        category = (
+            categories[0] if categories and len(categories) == 1 else None
+        )  # vectors may be scaled for it
         ids, proposed = self.vectors.of(ids[ids <= record.last_feature_id], category)
         if not len(ids):
             return dataclasses.replace(Candidates.empty(), complete=is_all), record.last_feature_id
@@ -220,7 +229,7 @@ class PgVectorStore:
         return Candidates(ids[slots], distances, rows, complete), record.last_feature_id
 
     def _propose(
-        self, vectors: Floats, category: str | None, n: int, allowed: FeatureSelection | None
+        self, vectors: Floats, categories: Sequence[str] | None, n: int, allowed: FeatureSelection | None
     ) -> tuple[TableRecord, Ids, bool] | None:
         """Asks the table for ids that hold the ``n`` nearest to any of the vectors.
 
@@ -228,12 +237,12 @@ class PgVectorStore:
             the record of the table, the ids, and whether there are no others; None without a table.
         """
         table = self.table
-        where = [] if category is None else [table.rows.c.category == category]
+        where = [] if categories is None else [table.rows.c.category.in_(categories)]
         with self._engine.connect() as connection:
             record = self._open(connection)
             if record is None:
                 return None
-            n_rows, n_matching = self._count(connection, record, category, allowed)
+            n_rows, n_matching = self._count(connection, record, categories, allowed)
             if n_matching == 0:
                 return record, np.empty(0, np.int64), True
             parameters = table.parameters(connection, vectors, record.scale)
@@ -281,7 +290,7 @@ class PgVectorStore:
         self,
         connection: Connection,
         record: TableRecord,
-        category: str | None,
+        categories: Sequence[str] | None,
         allowed: FeatureSelection | None,
     ) -> tuple[int, int]:
         """About how many rows the table has, and how many of them can be found at most."""
@@ -289,7 +298,7 @@ class PgVectorStore:
             self._sizes = (record.build, self._read_sizes(connection))
         sizes = self._sizes[1]
         n_rows = sum(sizes.values())
-        n_matching = n_rows if category is None else sizes.get(category, 0)
+        n_matching = n_rows if categories is None else sum(sizes.get(name, 0) for name in categories)
         return n_rows, n_matching if allowed is None else min(n_matching, len(allowed))
 
     def _read_sizes(self, connection: Connection) -> dict[str, int]:
@@ -364,9 +373,9 @@ class PgVectorStore:
         stored = np.frombuffer(halves, ">f2").astype(np.float32).reshape(len(rows), self.table.dim)
         return _ids(rows), stored
 
-    def _tell_damage(self, category: str | None, build: str, reason: str) -> None:
+    def _tell_damage(self, categories: Sequence[str] | None, build: str, reason: str) -> None:
         """Notes that a table was not used, and says it once."""
-        names = self.categories() if category is None else [category]
+        names = self.categories() if categories is None else categories
         if all(self.damaged.get(name) == build for name in names):
             return
         self._warn(f"the table of vectors {self.table.name} {reason}")

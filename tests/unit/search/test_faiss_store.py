@@ -105,7 +105,7 @@ def test_one_category_a_filter_and_many_images_are_searched_without_lists(
     store, (vectors, *_) = open_store(shop), photos(shop)
     nearest = store.search(vectors, None, 40).ids
     proposed.clear()
-    assert len(store.search(vectors, "skirt", 20).ids) == 20
+    assert len(store.search(vectors, ["skirt"], 20).ids) == 20
     allowed = FeatureSelection.of(nearest[::2])
     np.testing.assert_array_equal(store.search(vectors, None, 20, allowed=allowed).ids, nearest[::2])
     assert proposed == []
