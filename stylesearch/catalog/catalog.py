@@ -320,9 +320,9 @@ class Catalog:
             (ids,) = read_numbers(
                 connection, select(features.c.id).where(is_filed_under(feature_set, None, domain))
             )
+        ids = np.sort(ids)  # a database may give them in any order
         if len(ids) > n:
-            ids = np.random.default_rng(0).choice(ids, n, replace=False, shuffle=False)
-        ids = np.sort(ids)
+            ids = np.sort(np.random.default_rng(0).choice(ids, n, replace=False, shuffle=False))
         for start in range(0, len(ids), BLOCK):
             block = self.vectors(feature_set, ids[start : start + BLOCK].tolist())
             if len(block[0]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
+from typing import Final
 
 import numpy as np
 from sqlalchemy import Engine, select
@@ -13,6 +14,13 @@ from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images
 
 __all__ = ["FeatureProducts"]
+
+
+GROWN: Final = 2
+"""All are read anew once so many times as many are kept: removed ones are among them."""
+
+GROWN_BY: Final = 10_000
+"""So many may be added besides."""
 
 
 class FeatureProducts:
@@ -32,30 +40,50 @@ class FeatureProducts:
         self._is_of_set = is_of_set(feature_set)
         self._ids: Ids = np.empty(0, np.int64)
         self._product_pks: Ids = np.empty(0, np.int64)
+        self._most = 0
         self._state: int | None = None
         self._reading = Lock()
 
-    def features_of(self, product_pks: Ids, state: int | None) -> Ids:
-        """Ids of the features of some products, int64, rising.
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def features_of(self, product_pks: Ids, state: int) -> Ids | None:
+        """Ids of the features of some products, int64, rising; None while another thread reads features.
 
         Args:
             product_pks: keys of products, int64, in any order.
-            state: ``Catalog.state``, read before the keys were; None where it is not known.
+            state: ``Catalog.state`` at which the features are asked for.
         """
-        with self._reading:
-            if state is None or state != self._state:
+        if not self._reading.acquire(blocking=False):
+            return None
+        try:
+            if state != self._state:
                 self._read_newer()
                 self._state = state
             ids, of_products = self._ids, self._product_pks
+        finally:
+            self._reading.release()
         return ids[np.isin(of_products, product_pks)]
 
     def _read_newer(self) -> None:
-        """Reads the features with larger ids than the known ones."""
+        """Reads the features with larger ids than the known ones, or all if there are many."""
+        last = int(self._ids[-1]) if len(self._ids) else 0
+        newer = self._read_after(last)
+        if last and len(self._ids) + newer.shape[1] > self._most:
+            last, newer = 0, self._read_after(0)
+        if not last:
+            self._most = GROWN * newer.shape[1] + GROWN_BY
+            self._ids = self._product_pks = np.empty(0, np.int64)
+        if newer.shape[1]:
+            ids, product_pks = newer[:, np.argsort(newer[0])]
+            self._ids = np.concatenate([self._ids, ids])
+            self._product_pks = np.concatenate([self._product_pks, product_pks])
+
+    def _read_after(self, feature_id: int) -> Ids:
+        """Reads ids and products of the features with larger ids, int64, shape (2, n), in any order."""
         statement = select(features.c.id, images.c.product_pk).where(self._is_of_set)
         statement = statement.join_from(images, features, features.c.image_pk == images.c.pk)
-        if len(self._ids):
-            statement = statement.where(features.c.id > int(self._ids[-1]))
+        if feature_id:
+            statement = statement.where(features.c.id > feature_id)
         with self._engine.connect() as connection:
-            newer = read_numbers(connection, statement)
-        both = np.concatenate([np.stack([self._ids, self._product_pks]), newer], axis=1)
-        self._ids, self._product_pks = both[:, np.argsort(both[0], kind="stable")]
+            return read_numbers(connection, statement)

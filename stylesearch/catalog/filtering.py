@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy import false as nothing
 
 from stylesearch.catalog.categories import LEVELS, find_below
-from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, PRODUCT_CATEGORIES
+from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, PRODUCT_CATEGORIES, not_by_index
 from stylesearch.catalog.tables import listings, product_columns, product_values, products, sources
 from stylesearch.conditions import FIELDS, Condition, read_number
 from stylesearch.types import ProductFilter
@@ -121,12 +121,15 @@ def keys_that_meet(connection: Connection, where: ProductFilter) -> Select[int]:
     asked of these.
     """
     attributes = [one for one in where.conditions if one.name not in FIELDS]
-    first = next((one for one in attributes if not one.is_negated), None)
-    if first is None:
+    asked = [one for one in attributes if not one.is_negated]
+    if not asked:
         return select(products.c.pk).where(*meets(connection, where))
+    first = next((one for one in asked if one.values), asked[0])  # ranges are often met by more
     pk = _with_value(first).subquery().c.product_pk
-    others = [_of_attribute(one, pk) for one in attributes if one is not first]
-    return select(pk).where(*others, *_meets_fields(connection, where, pk))
+    # Keys that meet another condition are listed once: each of them by itself, SQLite would look up here.
+    listed = not_by_index(pk)
+    others = [_of_attribute(one, listed) for one in attributes if one is not first]
+    return select(pk).where(*others, *_meets_fields(connection, where, listed))
 
 
 def meets_each(
@@ -178,8 +181,8 @@ def _of_attribute(
     if not condition.is_negated and not one_by_one:
         return pk.in_(_with_value(condition))
     stored = product_values.c
-    # So written that no index finds a number: with this name a product has few values, and others have many.
-    alike = _alike(condition, stored.number + 0.0 if one_by_one else stored.number)
+    # As a sum, a number is not looked up in the index of numbers: that would be read once for each product.
+    alike = _alike(condition, stored.number + 0.0)
     named = exists().where(stored.product_pk == pk, stored.name == condition.attribute)
     found = named.where(or_(*alike) if alike else true())
     return ~found if condition.is_negated else found

@@ -178,7 +178,7 @@ def is_filed_under(feature_set: FeatureSet, category: str | None, domain: Domain
 
 
 def is_of_set(feature_set: FeatureSet) -> ColumnElement[bool]:
-    """Condition for features of a set, beside one that finds those that are wanted.
+    """Condition for features of a set, for statements in which another condition finds the rows.
 
     By an index, SQLite would begin with all features of the set and read their rows, instead of looking up
     those of a few products, or of more than some ten ids.
@@ -222,6 +222,9 @@ def read_numbers(connection: Connection, statement: Select[*tuple[Any, ...]]) ->
     """Reads the whole numbers that a statement selects, int64, shape (columns, rows), in any order of rows.
 
     The database joins them to one text: a tenth of the time of a row for each of many thousands.
+
+    Raises:
+        CatalogDamaged: a value is something else.
     """
     rows = statement.subquery()
     columns = list(rows.c)
@@ -229,7 +232,11 @@ def read_numbers(connection: Connection, statement: Select[*tuple[Any, ...]]) ->
     for column in columns[1:]:
         one = one.concat(SEPARATOR).concat(cast(column, String))
     text = connection.execute(select(func.aggregate_strings(one, SEPARATOR))).scalar() or ""
-    return np.fromstring(text, np.int64, sep=SEPARATOR).reshape(-1, len(columns)).T
+    try:
+        return np.fromstring(text, np.int64, sep=SEPARATOR).reshape(-1, len(columns)).T
+    except ValueError as error:
+        names = ", ".join(column.name for column in columns)
+        raise CatalogDamaged(f"there is a row in which one of {names} is not a whole number") from error
 
 
 def product_from_row(*columns: Any) -> Product:

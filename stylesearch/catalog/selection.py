@@ -26,10 +26,10 @@ KEPT: Final = 16
 """Selections that are kept while the catalog does not change: 8 MB each where half of a million are met."""
 
 LOOK_UP_COST: Final = 10
-"""How many features that meet a filter are read in the time in which one feature is looked up."""
+"""So many features that meet a filter are read in the time that it takes to look one candidate up."""
 
 KNOWN_COST: Final = 0.2
-"""What reading takes where the products of features are known, as a share of what it takes otherwise."""
+"""Time to read a feature where its product is known, divided by the time to read it from the database."""
 
 
 class FeatureSelection:
@@ -41,7 +41,7 @@ class FeatureSelection:
         check: those of a few ids that meet the filter, in any order; each is looked at by itself.
         n_products: about how many products the catalog has.
         share: about which share of them meets the filter.
-        cost: what reading takes now: 1, or less where the products of features are known.
+        cost: time to read a feature now, divided by the time to read it from the database.
 
     Example:
         >>> import numpy as np
@@ -87,7 +87,7 @@ class FeatureSelection:
 
     @property
     def read_cost(self) -> float:
-        """What reading one of ``ids`` takes now, as a share of what it takes the database."""
+        """Time to read one of ``ids`` now, divided by the time to read it from the database."""
         return self._cost()
 
     @property
@@ -120,7 +120,7 @@ class FeatureSelections:
         state: reads ``Catalog.state``.
     """
 
-    def __init__(self, engine: Engine, state: Callable[[], int | None]) -> None:
+    def __init__(self, engine: Engine, state: Callable[[], int]) -> None:
         self._engine = engine
         self._state = state
         self._kept: OrderedDict[object, tuple[int, FeatureSelection]] = OrderedDict()
@@ -141,20 +141,19 @@ class FeatureSelections:
             if kept is not None and kept[0] == state:
                 self._kept.move_to_end(key)
                 return kept[1]
-        selection = self._select(feature_set, where, state)
-        if state is not None:
-            with self._keeping:
-                self._kept[key] = (state, selection)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
+        selection = self._select(feature_set, where)
+        with self._keeping:
+            self._kept[key] = (state, selection)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
         return selection
 
-    def _select(self, feature_set: FeatureSet, where: ProductFilter, state: int | None) -> FeatureSelection:
+    def _select(self, feature_set: FeatureSet, where: ProductFilter) -> FeatureSelection:
         of_set = is_of_set(feature_set)
         with self._engine.connect() as connection:
             n_products, share = estimate(connection, meets_each(connection, where, products.c.pk))
         with self._keeping:
-            if self._n_asked[feature_set.pk] >= n_products:
+            if self._n_asked[feature_set.pk] >= max(1, n_products):
                 self._products.setdefault(feature_set.pk, FeatureProducts(self._engine, feature_set))
 
         def make_statement() -> Select[int]:
@@ -164,16 +163,18 @@ class FeatureSelections:
             return statement.where(*conditions, of_set)
 
         def read() -> Ids:
-            of_products = self._products.get(feature_set.pk)
-            statement = make_statement() if of_products is None else None
+            if (of_products := self._products.get(feature_set.pk)) is not None:
+                state = self._state()
+                with self._engine.connect() as connection:
+                    (pks,) = read_numbers(connection, keys_that_meet(connection, where))
+                ids = of_products.features_of(pks, state)
+                if ids is not None and self._state() == state:  # else they may be of different moments
+                    return ids
+            statement = make_statement()
             with self._engine.connect() as connection:
-                if statement is None:
-                    statement = keys_that_meet(connection, where)
-                (found,) = read_numbers(connection, statement)
-            if of_products is not None:
-                return of_products.features_of(found, state)
-            self._count(feature_set, len(found))
-            return np.unique(found)
+                (ids,) = read_numbers(connection, statement)
+            self._count(feature_set, len(ids))
+            return np.unique(ids)
 
         def check(ids: Ids) -> Ids:
             self._count(feature_set, LOOK_UP_COST * len(ids))

@@ -37,7 +37,7 @@ MET_FACTOR = 1.5
 """Times as many candidates that meet a filter are hoped for as products are wanted."""
 
 CHECK_COST = 20.0
-"""Features that meet a filter are read in the time in which one more candidate is found and looked up."""
+"""So many features that meet a filter are read in the time that it takes to find and look up a candidate."""
 
 ATTEMPTS = 5
 """How often a search begins again because another process has replaced the fit under it."""

@@ -43,7 +43,7 @@ ROWS_PER_AXIS = 4
 """A principal axis is known well enough from this many features."""
 
 MAX_ROWS = 50_000
-"""More rows than this do not change 512 axes noticeably: larger galleries are sampled evenly."""
+"""More rows than this do not change 512 axes noticeably: of larger galleries so many are fitted to."""
 
 MIN_ROWS = 16
 """From fewer features no axes are fitted: only the square root is taken."""

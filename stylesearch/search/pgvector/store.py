@@ -116,6 +116,8 @@ class PgVectorStore:
         allowed: FeatureSelection | None = None,
     ) -> Candidates:
         """Finds candidates of some categories, or of all: by the table, and exactly among newer images."""
+        if allowed is not None and not len(allowed.ids):
+            return Candidates.empty()
         lists = []
         from_table, after_id = self._search_table(vectors, categories, n, allowed)
         if from_table is not None:
@@ -238,6 +240,9 @@ class PgVectorStore:
         """
         table = self.table
         where = [] if categories is None else [table.rows.c.category.in_(categories)]
+        # Their statement asks the catalog, which is done before a connection is held.
+        passes = [] if allowed is None else [_is_among(table, allowed)]
+        listed = [] if allowed is None else [table.rows.c.id.in_(allowed.statement)]
         with self._engine.connect() as connection:
             record = self._open(connection)
             if record is None:
@@ -248,7 +253,6 @@ class PgVectorStore:
             parameters = table.parameters(connection, vectors, record.scale)
             if width := self._width(record, n_rows, n_matching, n, len(vectors)):
                 table.use_index(connection, width)
-                passes = [] if allowed is None else [_is_among(table, allowed)]
                 statement = table.by_index(len(vectors), n, n_compared(n), [*where, *passes])
                 found = connection.execute(statement, parameters).all()
                 if found and found[0][2] >= n * len(vectors):
@@ -257,9 +261,7 @@ class PgVectorStore:
                 record = self._open(connection)
                 if record is None:
                     return None
-            if allowed is not None:
-                where.append(table.rows.c.id.in_(allowed.statement))
-            statement = table.by_scan(len(vectors), n_compared(n), where)
+            statement = table.by_scan(len(vectors), n_compared(n), [*where, *listed])
             found = connection.execute(statement, parameters).all()
             return record, _ids(found), len(found) < n_compared(n)
 

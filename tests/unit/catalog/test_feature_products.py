@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from sqlalchemy import BigInteger, literal, select
 
-from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
+from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer, feature_products, selection
 from stylesearch.catalog.feature_products import FeatureProducts
 from stylesearch.catalog.queries import read_numbers
 from stylesearch.catalog.tables import features, images, products
+from stylesearch.errors import CatalogDamaged
 from stylesearch.types import Product, ProductFilter
 
 
@@ -69,6 +72,70 @@ def test_features_that_are_added_and_removed_are_followed(
         writer.refile_products([1, 2, 3])
         writer.remove_products(["blue"])
     assert len(features_of("red", "blue", "pleated")) == 4
+
+
+def test_features_that_are_gone_do_not_pile_up(
+    catalog: Catalog,
+    writer: Writer,
+    feature_set: FeatureSet,
+    shop: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feature_products, "GROWN_BY", 0)
+    known = FeatureProducts(catalog._reading, feature_set)
+    sizes = []
+    for _ in range(4):
+        with writer.transaction():
+            writer.refile_products([1, 2, 3])
+        known.features_of(np.array([1]), catalog.state())
+        sizes.append(len(known))
+    assert sizes == [4, 8, 4, 8]
+
+
+def test_a_change_between_the_products_and_their_features_is_noticed(
+    catalog: Catalog,
+    writer: Writer,
+    feature_set: FeatureSet,
+    shop: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    where, selections = ProductFilter(where="category=dress"), catalog._selections
+    selections._n_asked[feature_set.pk] = 100
+    assert catalog.select_features(feature_set, where).ids.tolist() == [1, 2, 3]
+    selections._kept.clear()
+    read = selection.read_numbers
+
+    def read_and_refile(*given: Any) -> Any:
+        found = read(*given)
+        monkeypatch.setattr(selection, "read_numbers", read)
+        with writer.transaction():
+            writer.refile_products([1, 2, 3])
+        return found
+
+    monkeypatch.setattr(selection, "read_numbers", read_and_refile)
+    found = catalog.select_features(feature_set, where).ids.tolist()
+    (existing,) = [ids.tolist() for ids, _ in catalog.features(feature_set, category="dress")]
+    assert found == existing
+
+
+def test_features_that_another_thread_reads_are_not_waited_for(
+    catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int]
+) -> None:
+    selections = catalog._selections
+    selections._n_asked[feature_set.pk] = 100
+    where = ProductFilter(where="category=dress")
+    selected = catalog.select_features(feature_set, where)
+    known = selections._products[feature_set.pk]
+    with known._reading:
+        assert known.features_of(np.array([1]), catalog.state()) is None
+        assert selected.ids.tolist() == [1, 2, 3]
+
+
+def test_a_number_that_is_none_is_damage(catalog_file: Path) -> None:
+    wrong = select(literal(1).label("id"), literal("x").label("product_pk"))
+    expected = pytest.raises(CatalogDamaged, match="one of id, product_pk is not a whole number")
+    with Catalog.open(catalog_file) as catalog, catalog._connect() as connection, expected:
+        read_numbers(connection, wrong)
 
 
 def test_one_search_does_not_read_the_products_of_all_features(

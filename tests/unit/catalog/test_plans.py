@@ -222,6 +222,16 @@ def test_whether_a_few_products_meet_a_filter_is_looked_up_for_each(
     assert of_values == {"SEARCH product_values USING PRIMARY KEY (product_pk=? AND name=?)"}
 
 
+def test_products_that_must_not_have_a_number_are_looked_up_by_their_keys(
+    catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int], plans_of: Explain
+) -> None:
+    selected = catalog.select_features(feature_set, ProductFilter(where="not size>=5"))
+    plans = plans_of(lambda: selected.ids)
+    assert "SEARCH product_values USING PRIMARY KEY (product_pk=? AND name=?)" in plans
+    plans = plans_of(lambda: catalog.products(ProductFilter(where="not size>=5")))
+    assert "SEARCH product_values USING PRIMARY KEY (product_pk=? AND name=?)" in plans
+
+
 @pytest.mark.parametrize("where", ["price<20", "price>=20", "price=5..20", "in_stock=true", "price exists"])
 def test_products_are_found_by_price_and_stock_without_reading_their_rows(
     catalog: Catalog, feature_set: FeatureSet, shop: dict[str, int], plans_of: Explain, where: str

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from stylesearch.catalog import Catalog, FeatureSet, ImageEntry, Writer
+from stylesearch.catalog import catalog as catalog_module
 from stylesearch.errors import NotInCatalog
 from stylesearch.types import Box, Domain, ImageRecord, Product, ProductFilter
 
@@ -93,6 +94,17 @@ def test_a_sample_of_features_is_the_same_every_time_and_of_one_domain(
         np.testing.assert_array_equal(vectors, vectors_for(4)[[one - 1 for one in ids]])
         assert sample(n)[0] == ids
     assert sample(3, Domain.CONSUMER)[0] == [5]
+
+
+def test_a_sample_does_not_depend_on_the_order_in_which_a_database_gives_rows(
+    catalog: Catalog, feature_set: FeatureSet, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sample() -> list[int]:
+        return [int(i) for ids, _ in catalog.sample_features(feature_set, 2) for i in ids]
+
+    before, read = sample(), catalog_module.read_numbers
+    monkeypatch.setattr(catalog_module, "read_numbers", lambda *given: read(*given)[:, ::-1])
+    assert sample() == before
 
 
 def test_a_large_sample_comes_in_blocks_and_leaves_out_what_is_removed_meanwhile(
