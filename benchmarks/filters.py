@@ -66,7 +66,7 @@ def _measure(folder: Path, size: int) -> None:
     three = np.array([1, size // 2, size - 2])
     filters["10 % by price"] = ("price<20", np.flatnonzero(np.arange(size) % 200 < 20))
     filters["1 % by price"] = ("price<2", np.flatnonzero(np.arange(size) % 200 < 2))
-    filters["1 % by two"] = ("step10=0 and step2=0 and step100=0", np.arange(0, size, 100))
+    filters["1 % by three"] = ("step10=0 and step2=0 and step100=0", np.arange(0, size, 100))
     filters["3 products"] = (f"number in ({', '.join(map(str, three))})", three)
     filters["none"] = ("number<0", np.empty(0, np.int64))
     with Catalog.open(folder / "catalog.db") as catalog, Catalog.open(folder / "catalog.db") as lone:

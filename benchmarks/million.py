@@ -203,6 +203,8 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
                     features = photo[:n_vectors]
                     taken, hits = measure(partial(gallery.search, features, request))
                     vectors = transform.apply_to_photo(features)
+                    if category is None and number < 3:
+                        store.search(vectors, below, 4 * K)  # opens what scans need
                     if number >= 3:
                         at_once.append(taken)
                     if category is None and 3 <= number < 3 + N_EXACT:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import numpy as np
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
@@ -26,8 +27,9 @@ from sqlalchemy import (
 )
 from sqlalchemy import false as nothing
 
+from stylesearch.array_types import Ids
 from stylesearch.catalog.categories import LEVELS, find_below
-from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, PRODUCT_CATEGORIES, not_by_index
+from stylesearch.catalog.queries import HAS_SHOWN_IMAGE, PRODUCT_CATEGORIES, read_numbers
 from stylesearch.catalog.tables import listings, product_columns, product_values, products, sources
 from stylesearch.conditions import FIELDS, Condition, read_number
 from stylesearch.types import ProductFilter
@@ -101,35 +103,41 @@ def meets_at(
         pk: the column with keys of products.
     """
     found = [_of_attribute(one, pk) for one in where.conditions if one.name not in FIELDS]
-    return found + _meets_fields(connection, where, pk)
+    fields = _of_fields(connection, where)
+    return [*found, pk.in_(select(products.c.pk).where(*fields))] if fields else found
 
 
-def _meets_fields(
-    connection: Connection, where: ProductFilter, pk: ColumnElement[int]
-) -> list[ColumnElement[bool]]:
-    """Makes the conditions on fields for a column that refers to products."""
-    fields = [_of_field(connection, one) for one in where.conditions if one.name in FIELDS]
-    if where.without_picture:
-        fields.append(~HAS_SHOWN_IMAGE)
-    return [pk.in_(select(products.c.pk).where(*fields))] if fields else []
+def _of_fields(connection: Connection, where: ProductFilter) -> list[ColumnElement[bool]]:
+    """Makes the conditions on fields, for the table of products."""
+    found = [_of_field(connection, one) for one in where.conditions if one.name in FIELDS]
+    return [*found, ~HAS_SHOWN_IMAGE] if where.without_picture else found
 
 
-def keys_that_meet(connection: Connection, where: ProductFilter) -> Select[int]:
-    """Makes the statement for the keys of products that meet a filter; a key may come several times.
+def keys_that_meet(connection: Connection, where: ProductFilter) -> Ids:
+    """Reads the keys of the products that meet a filter, int64, in any order; a key may come several times.
 
-    Those with a value that is asked for are found by an index of values, and the other conditions are
-    asked of these.
+    An index has the keys for each condition, and NumPy combines them: databases choose well for one
+    condition, and for several only if they know how many products meet each.
     """
     attributes = [one for one in where.conditions if one.name not in FIELDS]
-    asked = [one for one in attributes if not one.is_negated]
-    if not asked:
-        return select(products.c.pk).where(*meets(connection, where))
-    first = next((one for one in asked if one.values), asked[0])  # ranges are often met by more
-    pk = _with_value(first).subquery().c.product_pk
-    # Keys that meet another condition are listed once: each of them by itself, SQLite would look up here.
-    listed = not_by_index(pk)
-    others = [_of_attribute(one, listed) for one in attributes if one is not first]
-    return select(pk).where(*others, *_meets_fields(connection, where, listed))
+    statements: list[Select[int] | CompoundSelect[int]] = [
+        _with_value(one) for one in attributes if not one.is_negated
+    ]
+    if fields := _of_fields(connection, where):
+        statements.append(select(products.c.pk).where(*fields))
+    if not statements:
+        statements.append(select(products.c.pk).where(*meets(connection, where)))
+        attributes = []
+    first: Ids
+    first, *others = sorted((read_numbers(connection, one)[0] for one in statements), key=len)
+    is_met = np.ones(len(first), np.bool_)
+    for keys in others:
+        is_met &= np.isin(first, keys)
+    for one in attributes:
+        if one.is_negated:
+            is_met &= ~np.isin(first, read_numbers(connection, _with_value(one))[0])
+    met: Ids = first[is_met]
+    return met
 
 
 def meets_each(

@@ -166,7 +166,7 @@ class FeatureSelections:
             if (of_products := self._products.get(feature_set.pk)) is not None:
                 state = self._state()
                 with self._engine.connect() as connection:
-                    (pks,) = read_numbers(connection, keys_that_meet(connection, where))
+                    pks = keys_that_meet(connection, where)
                 ids = of_products.features_of(pks, state)
                 if ids is not None and self._state() == state:  # else they may be of different moments
                     return ids

@@ -103,16 +103,15 @@ def test_a_change_between_the_products_and_their_features_is_noticed(
     selections._n_asked[feature_set.pk] = 100
     assert catalog.select_features(feature_set, where).ids.tolist() == [1, 2, 3]
     selections._kept.clear()
-    read = selection.read_numbers
+    read = selection.keys_that_meet
 
     def read_and_refile(*given: Any) -> Any:
         found = read(*given)
-        monkeypatch.setattr(selection, "read_numbers", read)
         with writer.transaction():
             writer.refile_products([1, 2, 3])
         return found
 
-    monkeypatch.setattr(selection, "read_numbers", read_and_refile)
+    monkeypatch.setattr(selection, "keys_that_meet", read_and_refile)
     found = catalog.select_features(feature_set, where).ids.tolist()
     (existing,) = [ids.tolist() for ids, _ in catalog.features(feature_set, category="dress")]
     assert found == existing
