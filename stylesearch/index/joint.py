@@ -43,6 +43,9 @@ _BLOCK = 8192
 _NEAREST = 20
 """Images whose categories are looked through by themselves."""
 
+MOST = 8192
+"""Candidates of all indexes together that are compared: whatever resembles the query needs a few thousand."""
+
 _AXES = 100
 """Axes of a reduction, roughly."""
 
@@ -86,7 +89,7 @@ def _search(parts: Sequence[Part], queries: Floats, metric: str, k: int) -> Near
     for kind in kinds:
         nearest = _Scan(_Joined(kind, metric), queries, k).search()
         if nearest is None:
-            compared += [(index, among) for index, among, _ in kind]
+            found += [index.search_any(queries, k, among=among) for index, among, _ in kind]
         else:
             found.append(nearest)
     for ids, block in _blocks(compared):
@@ -192,12 +195,14 @@ class _Scan:
         self._scores = joined.scan(queries)
 
     def search(self) -> Nearest | None:
-        """The k nearest; None where comparing with everything is cheaper.
+        """The k nearest; None where searching each index by itself is cheaper.
+
+        So it is for a query that is like nothing here: its scores do not tell one category from another.
 
         Scores of a category that is like the query are too large beside those of others, whose axes do not
         show how far they are. So the categories of the nearest are looked through by themselves too.
         """
-        together = self._search_among(0, len(self._scores), max_candidates(len(self._scores)))
+        together = self._search_among(0, len(self._scores), min(MOST, max_candidates(len(self._scores))))
         edges = self._edges()
         if together is None or len(edges) == 2:
             return together and together[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from stylesearch.distance import METRICS, nearest_to_any
 from stylesearch.errors import IndexDamaged
 from stylesearch.index import joint
 from stylesearch.index.annoy_forest import annoy_works
-from stylesearch.index.category_indexes import CategoryIndexes, OpenIndex
+from stylesearch.index.category_indexes import CategoryIndexes, Nearest, OpenIndex
 from stylesearch.index.index_files import REDUCED
 from stylesearch.testing.index_contract import feature_like
 from stylesearch.vectors import normalize_rows
@@ -49,6 +50,30 @@ def test_they_find_the_nearest_of_all_with_exact_distances(tmp_path: Path, metri
         assert np.allclose(found.distances[:20], distances[:20], rtol=1e-4, atol=1e-5)
         assert found.rows[0] == rows[0]
     assert [one.open_reduced() is None for one in opened] == [True, False, False, False, False]
+
+
+def test_a_query_that_is_like_nothing_is_answered_index_by_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, ids, vectors = build(tmp_path, "cosine")
+    monkeypatch.setattr(joint, "MOST", 0)
+    asked: list[str] = []
+    search_any = OpenIndex.search_any
+
+    def recorded(self: OpenIndex, *given: Any, **named: Any) -> Nearest:
+        asked.append(self.manifest.category)
+        return search_any(self, *given, **named)
+
+    monkeypatch.setattr(OpenIndex, "search_any", recorded)
+    queries = vectors[[1, 3000, 9000]] + 0.01
+    among = [np.arange(0, one.count, 2) for one in opened]
+    for slots in (None, among):
+        meant = ids if slots is None else np.sort(np.concatenate([one.ids[::2] for one in opened]))
+        true, distances, _ = nearest_to_any(queries, vectors[meant], "cosine", 30)
+        found = joint.search_together(opened, queries, 30, among=slots)
+        assert len(np.intersect1d(found.ids, meant[true])) >= 29
+        assert np.allclose(found.distances[:20], distances[:20], rtol=1e-4, atol=1e-5)
+    assert set(asked) >= {"coat", "dress", "skirt"}
 
 
 def test_scores_of_another_kind_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
