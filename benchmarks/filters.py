@@ -63,10 +63,11 @@ def _measure(folder: Path, size: int) -> None:
     vectors = feature_like(size, DIM, seed=5)
     filters = {"all": ("number>=0", np.arange(size))}
     filters |= {what: (f"step{step}=0", np.arange(0, size, step)) for what, step in STEPS.items()}
-    three = np.array([1, size // 2, size - 2])
     filters["10 % by price"] = ("price<20", np.flatnonzero(np.arange(size) % 200 < 20))
     filters["1 % by price"] = ("price<2", np.flatnonzero(np.arange(size) % 200 < 2))
     filters["1 % by three"] = ("step10=0 and step2=0 and step100=0", np.arange(0, size, 100))
+    three = np.array([1, size // 2, size - 2])
+    filters["3 products in a price range"] = (f"number in ({', '.join(map(str, three))}) and price>=0", three)
     filters["3 products"] = (f"number in ({', '.join(map(str, three))})", three)
     filters["none"] = ("number<0", np.empty(0, np.int64))
     with Catalog.open(folder / "catalog.db") as catalog, Catalog.open(folder / "catalog.db") as lone:

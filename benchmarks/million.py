@@ -232,7 +232,7 @@ def search(home: Path, n_products: int) -> tuple[str, list[list[str]]]:
 
 
 def each_category(store: LocalVectorStore, vectors: Floats, names: Sequence[str]) -> Candidates:
-    """Searches every category by itself, and merges."""
+    """Searches each of some categories by itself, and merges."""
     return merge_candidates([store.search(vectors, [name], 4 * K) for name in names])
 
 

@@ -110,7 +110,7 @@ def measure(
                 near, _, _ = nearest_to_any(asked, vectors[rows], "cosine", N_NEAREST)
                 for name, store in stores.items():
                     began = time.perf_counter()
-                    found = store.search(asked, category, N_WANTED, allowed=allowed)
+                    found = store.search(asked, category and [category], N_WANTED, allowed=allowed)
                     times[name].append(time.perf_counter() - began)
                     shares[name].append(float(np.isin(rows[near], found.ids[:N_NEAREST] - 1).mean()))
             yield [

@@ -17,10 +17,9 @@ __all__ = ["FeatureProducts"]
 
 
 GROWN: Final = 2
-"""All are read anew once so many times as many are kept: removed ones are among them."""
-
 GROWN_BY: Final = 10_000
-"""So many may be added besides."""
+"""All are read anew once more than ``GROWN`` times those of the last time, plus ``GROWN_BY``, are kept: many
+of them are gone by then."""
 
 
 class FeatureProducts:
@@ -38,46 +37,52 @@ class FeatureProducts:
     def __init__(self, engine: Engine, feature_set: FeatureSet) -> None:
         self._engine = engine
         self._is_of_set = is_of_set(feature_set)
-        self._ids: Ids = np.empty(0, np.int64)
-        self._product_pks: Ids = np.empty(0, np.int64)
+        self._known: tuple[Ids, Ids] = (np.empty(0, np.int64), np.empty(0, np.int64))  # ids and products
         self._most = 0
         self._state: int | None = None
         self._reading = Lock()
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._known[0])
 
-    def features_of(self, product_pks: Ids, state: int) -> Ids | None:
-        """Ids of the features of some products, int64, rising; None while another thread reads features.
+    def follow(self, state: int) -> bool:
+        """Reads what the catalog has at a state of it; returns False while another thread does.
 
         Args:
-            product_pks: keys of products, int64, in any order.
-            state: ``Catalog.state`` at which the features are asked for.
+            state: ``Catalog.state``.
         """
         if not self._reading.acquire(blocking=False):
-            return None
+            return False
         try:
             if state != self._state:
                 self._read_newer()
                 self._state = state
-            ids, of_products = self._ids, self._product_pks
         finally:
             self._reading.release()
-        return ids[np.isin(of_products, product_pks)]
+        return True
+
+    def features_of(self, product_pks: Ids) -> Ids:
+        """Ids of the features of some products, int64, rising.
+
+        Args:
+            product_pks: keys of products, int64, in any order.
+        """
+        ids, of_products = self._known
+        found: Ids = ids[np.isin(of_products, product_pks)]
+        return found
 
     def _read_newer(self) -> None:
         """Reads the features with larger ids than the known ones, or all if there are many."""
-        last = int(self._ids[-1]) if len(self._ids) else 0
-        newer = self._read_after(last)
-        if last and len(self._ids) + newer.shape[1] > self._most:
-            last, newer = 0, self._read_after(0)
-        if not last:
+        ids, product_pks = self._known
+        newer = self._read_after(int(ids[-1]) if len(ids) else 0)
+        if len(ids) and len(ids) + newer.shape[1] > self._most:
+            ids = product_pks = np.empty(0, np.int64)
+            newer = self._read_after(0)
+        if not len(ids):
             self._most = GROWN * newer.shape[1] + GROWN_BY
-            self._ids = self._product_pks = np.empty(0, np.int64)
-        if newer.shape[1]:
-            ids, product_pks = newer[:, np.argsort(newer[0])]
-            self._ids = np.concatenate([self._ids, ids])
-            self._product_pks = np.concatenate([self._product_pks, product_pks])
+        newer_ids, newer_pks = newer[:, np.argsort(newer[0])]
+        if len(newer_ids) or not len(ids):
+            self._known = np.concatenate([ids, newer_ids]), np.concatenate([product_pks, newer_pks])
 
     def _read_after(self, feature_id: int) -> Ids:
         """Reads ids and products of the features with larger ids, int64, shape (2, n), in any order."""

@@ -52,6 +52,9 @@ EVERY_PRODUCT: Final = ProductFilter()
 SAMPLE: Final = 64
 """Products that are looked at to guess how many meet a filter."""
 
+FEW: Final = 300
+"""Products that are looked up one by one in less time than those that meet another condition are listed."""
+
 _ENDS: Final = select(*(select(end(products.c.pk)).scalar_subquery() for end in (func.min, func.max)))
 """The first and the last key of products: one query each, since an index has either."""
 
@@ -116,28 +119,43 @@ def _of_fields(connection: Connection, where: ProductFilter) -> list[ColumnEleme
 def keys_that_meet(connection: Connection, where: ProductFilter) -> Ids:
     """Reads the keys of the products that meet a filter, int64, in any order; a key may come several times.
 
-    An index has the keys for each condition, and NumPy combines them: databases choose well for one
-    condition, and for several only if they know how many products meet each.
+    Those of each condition are read by themselves and combined here: a database chooses well for one
+    condition, and for several only if it knows how many products meet each. Once few are left, each of them
+    is looked up.
     """
-    attributes = [one for one in where.conditions if one.name not in FIELDS]
-    statements: list[Select[int] | CompoundSelect[int]] = [
-        _with_value(one) for one in attributes if not one.is_negated
-    ]
+    asked = [one for one in where.conditions if one.name not in FIELDS and not one.is_negated]
+    asked.sort(key=lambda one: not one.values)  # ranges are often met by more
+    statements: list[Select[int] | CompoundSelect[int]] = [_with_value(one) for one in asked]
     if fields := _of_fields(connection, where):
         statements.append(select(products.c.pk).where(*fields))
     if not statements:
-        statements.append(select(products.c.pk).where(*meets(connection, where)))
-        attributes = []
-    first: Ids
-    first, *others = sorted((read_numbers(connection, one)[0] for one in statements), key=len)
-    is_met = np.ones(len(first), np.bool_)
-    for keys in others:
-        is_met &= np.isin(first, keys)
-    for one in attributes:
-        if one.is_negated:
-            is_met &= ~np.isin(first, read_numbers(connection, _with_value(one))[0])
-    met: Ids = first[is_met]
-    return met
+        return _read_keys(connection, select(products.c.pk).where(*meets(connection, where)))
+    left = _read_keys(connection, statements[0])
+    for statement in statements[1:]:
+        if len(left) <= FEW:
+            return _look_up(connection, where, left)
+        left = left[np.isin(left, _read_keys(connection, statement))]
+    for one in where.conditions:
+        if one.name not in FIELDS and one.is_negated:
+            if len(left) <= FEW:
+                return _look_up(connection, where, left)
+            left = left[~np.isin(left, _read_keys(connection, _with_value(one)))]
+    return left
+
+
+def _look_up(connection: Connection, where: ProductFilter, keys: Ids) -> Ids:
+    """Reads those of a few keys whose products meet a filter, each by itself."""
+    if not len(keys):
+        return keys
+    met = [products.c.pk.in_(keys.tolist()), *meets_each(connection, where, products.c.pk)]
+    if where.without_picture:
+        met.append(~HAS_SHOWN_IMAGE)
+    return _read_keys(connection, select(products.c.pk).where(*met))
+
+
+def _read_keys(connection: Connection, statement: Select[int] | CompoundSelect[int]) -> Ids:
+    keys: Ids = read_numbers(connection, statement)[0]
+    return keys
 
 
 def meets_each(

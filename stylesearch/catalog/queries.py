@@ -247,10 +247,13 @@ def read_numbers(
         one = one.concat(SEPARATOR).concat(cast(column, String))
     text = connection.execute(select(func.aggregate_strings(one, SEPARATOR))).scalar() or ""
     try:
-        return np.fromstring(text, np.int64, sep=SEPARATOR).reshape(-1, len(columns)).T
-    except ValueError as error:
+        numbers = np.fromstring(text, np.int64, sep=SEPARATOR)
+        if len(numbers) != (text.count(SEPARATOR) + 1 if text else 0):  # some versions of NumPy only warn
+            raise ValueError("there is something else than numbers")
+    except (ValueError, DeprecationWarning) as error:
         names = ", ".join(column.name for column in columns)
         raise CatalogDamaged(f"there is a row in which one of {names} is not a whole number") from error
+    return numbers.reshape(-1, len(columns)).T
 
 
 def product_from_row(*columns: Any) -> Product:

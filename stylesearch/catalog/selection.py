@@ -26,7 +26,10 @@ KEPT: Final = 16
 """Selections that are kept while the catalog does not change: 8 MB each where half of a million are met."""
 
 LOOK_UP_COST: Final = 10
-"""So many features that meet a filter are read in the time that it takes to look one candidate up."""
+"""Time to look one candidate up, divided by the time to read a feature that meets a filter."""
+
+LISTED: Final = 1_000
+"""Products whose features are asked for by their keys; of more, the database is asked to find both."""
 
 KNOWN_COST: Final = 0.2
 """Time to read a feature where its product is known, divided by the time to read it from the database."""
@@ -163,18 +166,28 @@ class FeatureSelections:
             return statement.where(*conditions, of_set)
 
         def read() -> Ids:
-            if (of_products := self._products.get(feature_set.pk)) is not None:
-                state = self._state()
-                with self._engine.connect() as connection:
-                    pks = keys_that_meet(connection, where)
-                ids = of_products.features_of(pks, state)
-                if ids is not None and self._state() == state:  # else they may be of different moments
-                    return ids
-            statement = make_statement()
+            ids, state = None, self._state()
+            known = self._products.get(feature_set.pk)
+            is_known = known is not None and known.follow(state)
             with self._engine.connect() as connection:
-                (ids,) = read_numbers(connection, statement)
-            self._count(feature_set, len(ids))
-            return np.unique(ids)
+                pks = keys_that_meet(connection, where)
+                if known is not None and is_known:
+                    ids = known.features_of(pks)
+                elif len(pks) <= LISTED:
+                    by_product = select(features.c.id).join_from(images, features).where(of_set)
+                    batches = in_batches(np.unique(pks).tolist())
+                    found = [
+                        read_numbers(connection, by_product.where(images.c.product_pk.in_(batch)))[0]
+                        for batch in batches
+                    ]
+                    ids = np.concatenate([np.empty(0, np.int64), *found])
+            if ids is None or self._state() != state:  # products and features may be of different moments
+                statement = make_statement()
+                with self._engine.connect() as connection:
+                    (ids,) = read_numbers(connection, statement)
+            if not is_known:
+                self._count(feature_set, len(ids))
+            return np.sort(ids)
 
         def check(ids: Ids) -> Ids:
             self._count(feature_set, LOOK_UP_COST * len(ids))

@@ -6,7 +6,8 @@ category of their size: the scores of all vectors lie in one array, in which the
 
 Scores of two categories can be compared although each was reduced to axes of its own: both estimate the
 squared distance of the vectors. Where some categories were reduced from square roots and others not, each
-kind is searched by itself. Annoy's trees are of one category each and are not used.
+kind is searched by itself. Annoy's trees are of one category each and are not used, unless a query resembles
+nothing in any of them: then each index is searched by itself.
 
 Categories of few vectors are compared with exactly, several in one block.
 """
@@ -44,7 +45,10 @@ _NEAREST = 20
 """Images whose categories are looked through by themselves."""
 
 MOST = 8192
-"""Candidates of all indexes together that are compared: whatever resembles the query needs a few thousand."""
+"""Candidates of all indexes together that may be compared: what resembles a query needs a few thousand."""
+
+WIDENED = 4
+"""Of many that are wanted, so many times the first candidates may be compared."""
 
 _AXES = 100
 """Axes of a reduction, roughly."""
@@ -197,12 +201,13 @@ class _Scan:
     def search(self) -> Nearest | None:
         """The k nearest; None where searching each index by itself is cheaper.
 
-        So it is for a query that is like nothing here: its scores do not tell one category from another.
+        A query that resembles nothing here would need more candidates than ``MOST``.
 
         Scores of a category that is like the query are too large beside those of others, whose axes do not
         show how far they are. So the categories of the nearest are looked through by themselves too.
         """
-        together = self._search_among(0, len(self._scores), min(MOST, max_candidates(len(self._scores))))
+        most = max(MOST, WIDENED * min_candidates(self._joined.metric, self._k))
+        together = self._search_among(0, len(self._scores), min(most, max_candidates(len(self._scores))))
         edges = self._edges()
         if together is None or len(edges) == 2:
             return together and together[1]

@@ -1,6 +1,6 @@
 """A vector store in files that looks for the nearest of all images in inverted lists of faiss.
 
-Searches of one category, for many products, and with a filter that few products meet, are those of
+Searches of one or some categories, for many products, and with a filter that few products meet, are those of
 ``LocalVectorStore``, as are its files: the lists lie beside them and only say which images are compared. They
 are for galleries of a million images, where looking at all reduced vectors takes most of a search.
 """
@@ -113,7 +113,9 @@ class FaissVectorStore(LocalVectorStore):
         n: int,
         allowed: FeatureSelection | None,
     ) -> list[Ids] | None:
-        if allowed is None and n <= N_WANTED and len(categories) == len(self.categories()):
+        # Of other categories than all there are no lists; to look for them would drop those that are open.
+        is_of_all = set(categories) == set(self.categories())
+        if allowed is None and n <= N_WANTED and is_of_all:
             lists = self._open_lists(_generations(usable))
             if lists is not None and len(proposed := lists.propose(vectors, n)) >= ENOUGH * n:
                 return [index.slots_of(proposed) for _, index in usable.values()]

@@ -37,7 +37,7 @@ MET_FACTOR = 1.5
 """Times as many candidates that meet a filter are hoped for as products are wanted."""
 
 CHECK_COST = 20.0
-"""So many features that meet a filter are read in the time that it takes to find and look up a candidate."""
+"""Time to find and look up one more candidate, divided by the time to read a feature that meets a filter."""
 
 ATTEMPTS = 5
 """How often a search begins again because another process has replaced the fit under it."""
@@ -196,7 +196,9 @@ class Gallery:
 
         def find(n: int, allowed: FeatureSelection | None) -> Candidates:
             if store.transform.scales is None:
-                return store.search(vectors, categories if request.category else None, n, allowed=allowed)
+                return store.search(
+                    vectors, categories if request.category is not None else None, n, allowed=allowed
+                )
             found = []  # a space that weighs vectors by category compares other vectors in each of them
             for name in categories:
                 scaled = scale_for_category(store.transform, vectors, name)

@@ -23,6 +23,7 @@ from stylesearch.search.store import (
     Candidates,
     CategoryStatus,
     StoreReplaced,
+    check_names,
     merge_candidates,
     nearest_in_blocks,
 )
@@ -117,6 +118,7 @@ class LocalVectorStore:
 
         Of ``allowed`` features, it searches those that the index has by their places in it.
         """
+        check_names(categories)
         if allowed is not None and not len(allowed):
             return Candidates.empty()
         contents = self.vectors.contents()

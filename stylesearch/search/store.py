@@ -29,6 +29,7 @@ __all__ = [
     "StoreReplaced",
     "VectorStore",
     "VectorStores",
+    "check_names",
     "merge_candidates",
     "nearest_in_blocks",
 ]
@@ -41,7 +42,7 @@ class StoreReplaced(Exception):
 class VectorStore(Protocol):
     """The vectors of a gallery in one fit of a space, for one metric. Thread-safe.
 
-    A search is of one category, or of all at once. A space that weighs vectors by category, as a learned one
+    A search is of some categories, or of all. A space that weighs vectors by category, as a learned one
     does, is searched category by category. Vectors, of queries too, are in the space and scaled for their
     category.
     """
@@ -86,6 +87,7 @@ class VectorStore(Protocol):
 
         Raises:
             StoreReplaced: the fit was replaced meanwhile, and its vectors are gone.
+            TypeError: one name was given instead of a list of names.
         """
 
     def add(self, ids: Ids) -> None:
@@ -204,6 +206,16 @@ class Candidates:
         """The candidates without some images; as complete as before."""
         kept = np.isin(self.ids, ids, invert=True)
         return Candidates(self.ids[kept], self.distances[kept], self.rows[kept], self.complete)
+
+
+def check_names(categories: Sequence[str] | None) -> None:
+    """Refuses one name, whose letters would be taken for names.
+
+    Raises:
+        TypeError: it is a string.
+    """
+    if isinstance(categories, str):
+        raise TypeError(f"categories are a list of names. Received: {categories!r}")
 
 
 def merge_candidates(lists: Sequence[Candidates]) -> Candidates:

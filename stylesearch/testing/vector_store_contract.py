@@ -125,7 +125,9 @@ class VectorStoreContract:
         for ids in (newer, left_out):
             store.add(ids)
         names = [category, other, "newer", "no such category"]
-        for allowed in (None, FeatureSelection.of(np.concatenate([newer[::2], left_out]))):
+        indexed = [_vectors(shop.location, store, name)[0] for name in (category, other)]
+        some = np.concatenate([*(ids[::3] for ids in indexed), newer[::2], left_out])
+        for allowed in (None, FeatureSelection.of(some)):
             each = [store.search(queries, [name], 20, allowed=allowed) for name in names]
             apart = merge_candidates(each).first(20)
             found = store.search(queries, names, 20, allowed=allowed).first(20)
@@ -137,6 +139,12 @@ class VectorStoreContract:
         assert everything.complete
         counts = shop.location.counts()
         assert len(everything.ids) == sum(counts.values()) - counts["left out"]
+
+    def test_one_name_is_not_a_list_of_names(
+        self, store: VectorStore, category: str, queries: Floats
+    ) -> None:
+        with pytest.raises(TypeError, match="list of names"):
+            store.search(queries, category, 5)
 
     def test_what_changes_is_told_to_searches_of_all_categories(
         self, shop: Any, store: VectorStore, category: str, queries: Floats

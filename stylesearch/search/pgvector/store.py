@@ -24,6 +24,7 @@ from stylesearch.search.store import (
     Candidates,
     CategoryStatus,
     StoreReplaced,
+    check_names,
     merge_candidates,
     nearest_in_blocks,
 )
@@ -116,14 +117,16 @@ class PgVectorStore:
         allowed: FeatureSelection | None = None,
     ) -> Candidates:
         """Finds candidates of some categories, or of all: by the table, and exactly among newer images."""
-        if allowed is not None and not len(allowed.ids):
+        check_names(categories)
+        if allowed is not None and not len(allowed):
             return Candidates.empty()
         lists = []
         from_table, after_id = self._search_table(vectors, categories, n, allowed)
         if from_table is not None:
             lists.append(from_table)
         contents = self.vectors.contents()
-        for name in [None] if categories is None else categories:
+        names = [None] if categories is None else categories
+        for name in names if after_id < contents.last_feature_id else ():
             last = contents.last_feature_id if name is None else self.vectors.last_id(name, contents)
             if after_id < last:
                 pending = self.vectors.blocks(name, after_id)
@@ -220,10 +223,8 @@ class PgVectorStore:
             return None, 0
         record, ids, is_all = found
         # What was added to the table since its record was read is also searched beside it.
-        category = (
-            categories[0] if categories and len(categories) == 1 else None
-        )  # vectors may be scaled for it
-        ids, proposed = self.vectors.of(ids[ids <= record.last_feature_id], category)
+        only_one = categories if categories is not None and len(categories) == 1 else [None]
+        ids, proposed = self.vectors.of(ids[ids <= record.last_feature_id], only_one[0])  # scaled for it
         if not len(ids):
             return dataclasses.replace(Candidates.empty(), complete=is_all), record.last_feature_id
         slots, distances, rows = nearest_to_any(vectors, proposed, self.metric, n)
@@ -240,7 +241,7 @@ class PgVectorStore:
         """
         table = self.table
         where = [] if categories is None else [table.rows.c.category.in_(categories)]
-        # Their statement asks the catalog, which is done before a connection is held.
+        # ``allowed.statement`` reads the catalog when it is first used: before a connection is held here.
         passes = [] if allowed is None else [_is_among(table, allowed)]
         listed = [] if allowed is None else [table.rows.c.id.in_(allowed.statement)]
         with self._engine.connect() as connection:

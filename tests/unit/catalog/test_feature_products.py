@@ -52,7 +52,8 @@ def test_features_that_are_added_and_removed_are_followed(
             joined = select(features.c.id).join(images, features.c.image_pk == images.c.pk)
             joined = joined.where(of_products, features.c.feature_set_pk == feature_set.pk)
             expected = connection.execute(joined).scalars().all()
-            found = known.features_of(pks, state).tolist()
+            assert known.follow(state)
+            found = known.features_of(pks).tolist()
             existing = connection.execute(select(features.c.id)).scalars().all()
         assert found == sorted(found)
         # What was removed may be among them: hits are read from its rows, which are gone.
@@ -87,7 +88,7 @@ def test_features_that_are_gone_do_not_pile_up(
     for _ in range(4):
         with writer.transaction():
             writer.refile_products([1, 2, 3])
-        known.features_of(np.array([1]), catalog.state())
+        assert known.follow(catalog.state())
         sizes.append(len(known))
     assert sizes == [4, 8, 4, 8]
 
@@ -126,15 +127,20 @@ def test_features_that_another_thread_reads_are_not_waited_for(
     selected = catalog.select_features(feature_set, where)
     known = selections._products[feature_set.pk]
     with known._reading:
-        assert known.features_of(np.array([1]), catalog.state()) is None
+        assert not known.follow(catalog.state())
         assert selected.ids.tolist() == [1, 2, 3]
 
 
 def test_a_number_that_is_none_is_damage(catalog_file: Path) -> None:
-    wrong = select(literal(1).label("id"), literal("x").label("product_pk"))
-    expected = pytest.raises(CatalogDamaged, match="one of id, product_pk is not a whole number")
-    with Catalog.open(catalog_file) as catalog, catalog._connect() as connection, expected:
-        read_numbers(connection, wrong)
+    wrong = select(literal(1).label("id"), literal("x").label("product_pk")).subquery()
+    with Catalog.open(catalog_file) as catalog, catalog._connect() as connection:
+        for statement in (
+            select(wrong),
+            select(wrong.c.product_pk),
+            select(literal(7.5).label("product_pk")),
+        ):
+            with pytest.raises(CatalogDamaged, match="product_pk is not a whole number"):
+                read_numbers(connection, statement)
 
 
 def test_one_search_does_not_read_the_products_of_all_features(

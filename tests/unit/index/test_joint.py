@@ -57,6 +57,8 @@ def test_a_query_that_is_like_nothing_is_answered_index_by_index(
 ) -> None:
     opened, ids, vectors = build(tmp_path, "cosine")
     monkeypatch.setattr(joint, "MOST", 0)
+    monkeypatch.setattr(joint, "WIDENED", 0)
+    monkeypatch.setattr(joint, "_is_worth_a_scan", lambda *_: True)
     asked: list[str] = []
     search_any = OpenIndex.search_any
 
@@ -73,7 +75,24 @@ def test_a_query_that_is_like_nothing_is_answered_index_by_index(
         found = joint.search_together(opened, queries, 30, among=slots)
         assert len(np.intersect1d(found.ids, meant[true])) >= 29
         assert np.allclose(found.distances[:20], distances[:20], rtol=1e-4, atol=1e-5)
-    assert set(asked) >= {"coat", "dress", "skirt"}
+        assert set(asked) >= {"coat", "dress", "skirt"}
+        asked.clear()
+
+
+def test_many_that_are_wanted_are_not_asked_of_each_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, _, vectors = build(tmp_path, "cosine")
+    monkeypatch.setattr(joint, "MOST", 0)
+    monkeypatch.setattr(joint, "max_candidates", lambda count: count)
+    monkeypatch.delattr(OpenIndex, "search_any")
+    for one in opened:
+        one.open_reduced()
+    found = joint.search_together(opened, vectors[[3000]] + 0.01, 100)
+    assert (
+        len(np.intersect1d(found.ids, nearest_to_any(vectors[[3000]] + 0.01, vectors, "cosine", 100)[0]))
+        >= 99
+    )
 
 
 def test_scores_of_another_kind_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

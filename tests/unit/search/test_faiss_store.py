@@ -106,6 +106,10 @@ def test_one_category_a_filter_and_many_images_are_searched_without_lists(
     nearest = store.search(vectors, None, 40).ids
     proposed.clear()
     assert len(store.search(vectors, ["skirt"], 20).ids) == 20
+    opened = store._opened_lists
+    shop.add("belt", feature_like(5, DIM, seed=8))
+    assert len(store.search(vectors, ["skirt", "belt"], 20).ids) == 20
+    assert store._opened_lists is opened, "they would be read again for the next search of all"
     allowed = FeatureSelection.of(nearest[::2])
     np.testing.assert_array_equal(store.search(vectors, None, 20, allowed=allowed).ids, nearest[::2])
     assert proposed == []

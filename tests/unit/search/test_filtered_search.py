@@ -173,6 +173,25 @@ def test_hits_are_the_same_once_the_products_of_features_are_known(
     assert known
 
 
+def test_a_category_with_those_below_it_is_searched_at_once(
+    location: SpaceLocation, features: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    search = LocalVectorStore.search
+    monkeypatch.setattr(LocalVectorStore, "categories", lambda self: ["A", "A > dress", "A > skirt", "B"])
+
+    def recorded(self: LocalVectorStore, vectors: Floats, categories: Any, *given: Any, **named: Any) -> Any:
+        asked.append(categories)
+        return search(self, vectors, None, *given, **named)
+
+    monkeypatch.setattr(LocalVectorStore, "search", recorded)
+    gallery = Gallery(location, "cosine")
+    gallery.search(features[:1], SearchRequest(k=3, category="A"))
+    gallery.search(features[:1], SearchRequest(k=3))
+    gallery.search(features[:1], SearchRequest(k=3, category="B"))
+    assert {str(one) for one in asked} == {"['A', 'A > dress', 'A > skirt']", "None", "['B']"}
+
+
 @pytest.mark.parametrize("is_known", [False, True])
 def test_a_change_counts_at_once(location: SpaceLocation, features: Floats, is_known: bool) -> None:
     forget_selections(location)
