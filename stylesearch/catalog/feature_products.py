@@ -1,4 +1,4 @@
-"""Keeps in memory of which product each feature is, which takes most of the time of a new filter."""
+"""Keeps the product of each feature in memory: looking it up takes most of the time of a new filter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from stylesearch.catalog.records import FeatureSet
 from stylesearch.catalog.tables import features, images
 
 __all__ = ["FeatureProducts"]
-
 
 GROWN: Final = 2
 GROWN_BY: Final = 10_000

@@ -44,11 +44,11 @@ _BLOCK = 8192
 _NEAREST = 20
 """Images whose categories are looked through by themselves."""
 
-MOST = 8192
+MOST_COMPARED = 8192
 """Candidates of all indexes together that may be compared: what resembles a query needs a few thousand."""
 
-WIDENED = 4
-"""Of many that are wanted, so many times the first candidates may be compared."""
+TIMES_FIRST = 4
+"""Where many images are wanted, so many times the candidates that are compared first may be compared."""
 
 _AXES = 100
 """Axes of a reduction, roughly."""
@@ -201,12 +201,12 @@ class _Scan:
     def search(self) -> Nearest | None:
         """The k nearest; None where searching each index by itself is cheaper.
 
-        A query that resembles nothing here would need more candidates than ``MOST``.
+        A query that resembles nothing here would need more candidates than ``MOST_COMPARED``.
 
         Scores of a category that is like the query are too large beside those of others, whose axes do not
         show how far they are. So the categories of the nearest are looked through by themselves too.
         """
-        most = max(MOST, WIDENED * min_candidates(self._joined.metric, self._k))
+        most = max(MOST_COMPARED, TIMES_FIRST * min_candidates(self._joined.metric, self._k))
         together = self._search_among(0, len(self._scores), min(most, max_candidates(len(self._scores))))
         edges = self._edges()
         if together is None or len(edges) == 2:

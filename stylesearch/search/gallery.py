@@ -196,9 +196,8 @@ class Gallery:
 
         def find(n: int, allowed: FeatureSelection | None) -> Candidates:
             if store.transform.scales is None:
-                return store.search(
-                    vectors, categories if request.category is not None else None, n, allowed=allowed
-                )
+                names = None if request.category is None else categories
+                return store.search(vectors, names, n, allowed=allowed)
             found = []  # a space that weighs vectors by category compares other vectors in each of them
             for name in categories:
                 scaled = scale_for_category(store.transform, vectors, name)

@@ -222,9 +222,10 @@ class PgVectorStore:
             self._tell_damage(categories, "", "is not built yet")
             return None, 0
         record, ids, is_all = found
-        # What was added to the table since its record was read is also searched beside it.
-        only_one = categories if categories is not None and len(categories) == 1 else [None]
-        ids, proposed = self.vectors.of(ids[ids <= record.last_feature_id], only_one[0])  # scaled for it
+        # Vectors of one category may be scaled for it. What was added to the table since its record was read
+        # is also searched beside it.
+        (category,) = categories if categories is not None and len(categories) == 1 else [None]
+        ids, proposed = self.vectors.of(ids[ids <= record.last_feature_id], category)
         if not len(ids):
             return dataclasses.replace(Candidates.empty(), complete=is_all), record.last_feature_id
         slots, distances, rows = nearest_to_any(vectors, proposed, self.metric, n)

@@ -56,8 +56,8 @@ def test_a_query_that_is_like_nothing_is_answered_index_by_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, ids, vectors = build(tmp_path, "cosine")
-    monkeypatch.setattr(joint, "MOST", 0)
-    monkeypatch.setattr(joint, "WIDENED", 0)
+    monkeypatch.setattr(joint, "MOST_COMPARED", 0)
+    monkeypatch.setattr(joint, "TIMES_FIRST", 0)
     monkeypatch.setattr(joint, "_is_worth_a_scan", lambda *_: True)
     asked: list[str] = []
     search_any = OpenIndex.search_any
@@ -83,16 +83,15 @@ def test_many_that_are_wanted_are_not_asked_of_each_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, _, vectors = build(tmp_path, "cosine")
-    monkeypatch.setattr(joint, "MOST", 0)
+    monkeypatch.setattr(joint, "MOST_COMPARED", 0)
     monkeypatch.setattr(joint, "max_candidates", lambda count: count)
     monkeypatch.delattr(OpenIndex, "search_any")
     for one in opened:
         one.open_reduced()
-    found = joint.search_together(opened, vectors[[3000]] + 0.01, 100)
-    assert (
-        len(np.intersect1d(found.ids, nearest_to_any(vectors[[3000]] + 0.01, vectors, "cosine", 100)[0]))
-        >= 99
-    )
+    query = vectors[[3000]] + 0.01
+    found = joint.search_together(opened, query, 100)
+    true, _, _ = nearest_to_any(query, vectors, "cosine", 100)
+    assert len(np.intersect1d(found.ids, true)) >= 99
 
 
 def test_scores_of_another_kind_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
